@@ -1,0 +1,3 @@
+//! The `mapscope` binary.
+
+fn main() {}

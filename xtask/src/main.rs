@@ -1,0 +1,3 @@
+//! Whatever a developer of mapscope repeats.
+
+fn main() {}
