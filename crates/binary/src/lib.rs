@@ -1,1 +1,7 @@
-//! See ARCHITECTURE.md.
+//! What a Go executable says of itself: ELF, build info, pclntab and DWARF.
+//!
+//! Bytes in, facts out: nothing here opens a file or reads a process. Every byte is taken as
+//! hostile: a file that lies is an error with its place, never a panic and never an allocation
+//! larger than the file can justify.
+
+pub mod dwarf;

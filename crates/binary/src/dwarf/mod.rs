@@ -1,0 +1,1 @@
+//! What the executable's DWARF says: types, globals, functions, constants and locals.
