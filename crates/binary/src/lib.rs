@@ -5,3 +5,8 @@
 //! larger than the file can justify.
 
 pub mod dwarf;
+mod elf;
+mod va;
+
+pub use elf::{Elf, ElfError, Section, Segment, Symbol, SymbolKind};
+pub use va::{FileOff, FileVa};
