@@ -1,3 +1,52 @@
-//! Whatever a developer of mapscope repeats.
+//! Whatever a developer of mapscope repeats: `cargo xtask TASK`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 
-fn main() {}
+mod cache;
+mod fixtures;
+mod pins;
+mod process;
+mod test;
+mod toolchains;
+mod variants;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  toolchains [--only RELEASE]   fetch, verify and unpack the pinned Go toolchains
+  fixtures   [--only RELEASE]   build the fixture programs with them
+  test                          everything a change must pass: format, lints, licences,
+                                toolchains, fixtures, all tests
+
+RELEASE is the beginning of a version: 1.23, or 1.23.9.
+The cache is $MAPSCOPE_CACHE, else $XDG_CACHE_HOME/mapscope, else ~/.cache/mapscope.";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<()> {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words[..] {
+        ["toolchains"] => toolchains::all(""),
+        ["toolchains", "--only", release] => toolchains::all(release),
+        ["fixtures"] => fixtures::all("").map(drop),
+        ["fixtures", "--only", release] => fixtures::all(release).map(drop),
+        ["test"] => test::all(),
+        [] | ["help" | "-h" | "--help"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("cannot make sense of `{}`\n{USAGE}", words.join(" ")),
+    }
+}

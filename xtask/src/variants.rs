@@ -1,0 +1,67 @@
+//! What the fixtures are built as: release × experiment × mode, pruned to pairs.
+
+use crate::pins::{PINS, Pin};
+
+/// How a program is linked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A static executable at a fixed address.
+    Exe,
+    /// A position-independent executable.
+    Pie,
+    /// With C in it: linked by the system's linker against the shared C library.
+    Cgo,
+}
+
+impl Mode {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Mode::Exe => "exe",
+            Mode::Pie => "pie",
+            Mode::Cgo => "cgo",
+        }
+    }
+}
+
+/// One way to build every fixture.
+pub(crate) struct Variant {
+    pub(crate) pin: &'static Pin,
+    /// The value of `GOEXPERIMENT`, empty for the release's defaults.
+    pub(crate) experiment: &'static str,
+    pub(crate) mode: Mode,
+}
+
+impl Variant {
+    /// `1.24.11-noswissmap-exe`: also the name of its directory.
+    pub(crate) fn name(&self) -> String {
+        let experiment = match self.experiment {
+            "" => String::new(),
+            experiment => format!("-{experiment}"),
+        };
+        format!("{}{experiment}-{}", self.pin.version, self.mode.name())
+    }
+}
+
+/// Every release as each mode with its default experiments, every experiment that changes maps
+/// as an executable, and each such experiment once in another mode.
+pub(crate) fn all() -> Vec<Variant> {
+    let mut variants = Vec::new();
+    for pin in &PINS {
+        for mode in [Mode::Exe, Mode::Pie, Mode::Cgo] {
+            for experiment in experiments(pin, mode) {
+                variants.push(Variant { pin, experiment, mode });
+            }
+        }
+    }
+    variants
+}
+
+/// The experiments that change maps (internal/buildcfg/exp.go of each release).
+fn experiments(pin: &Pin, mode: Mode) -> Vec<&'static str> {
+    match (pin.minor(), mode) {
+        ("1.24", Mode::Exe | Mode::Pie) => vec!["", "noswissmap"],
+        ("1.25", Mode::Exe | Mode::Cgo) => vec!["", "noswissmap"],
+        ("1.27", Mode::Exe | Mode::Pie) => vec!["", "mapsplitgroup"],
+        _ => vec![""],
+    }
+}
