@@ -5,13 +5,35 @@
 //! of blocks ([`Sink::fields`], [`Sink::lines`], or a table: [`Sink::table`], [`Sink::row`] …,
 //! [`Sink::end_table`]) with [`Sink::note`]s between them, then [`Sink::finish`].
 //!
-//! Nothing here knows anything of Go processes. Whatever bytes a cell carries, a renderer writes
-//! no control character of theirs to a terminal.
+//! The renderers are [`Text`], [`Json`], [`Ndjson`] and [`Csv`]; docs/schema.md of the repository
+//! is what they promise. Nothing here knows anything of Go processes. Whatever bytes a cell
+//! carries, no renderer passes a control character of theirs on to a terminal.
 
 mod cell;
+mod csv;
+mod escape;
+mod json;
+mod json_value;
+mod ndjson;
+mod number;
+mod out;
 mod sink;
+mod text;
+mod text_value;
 mod value;
 
 pub use cell::Cell;
+pub use csv::Csv;
+pub use json::Json;
+pub use ndjson::Ndjson;
 pub use sink::{Align, Column, Field, Head, Note, NoteKind, Sink, Table, Tail};
+pub use text::Text;
 pub use value::Value;
+
+/// `bytes` as one line that is safe on a terminal: control characters, bidirectional and
+/// zero-width marks and bytes that are not UTF-8 stand as escapes (`\x1b`, `\u202e`).
+pub fn printable(bytes: &[u8]) -> String {
+    let mut out = Vec::with_capacity(bytes.len());
+    escape::plain(&mut out, bytes);
+    String::from_utf8(out).unwrap_or_default()
+}

@@ -149,6 +149,16 @@ pub enum NoteKind {
     Warning,
 }
 
+impl NoteKind {
+    /// The word that stands before the note.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            NoteKind::Info => "note",
+            NoteKind::Warning => "warning",
+        }
+    }
+}
+
 /// What a report says last: how far it can be trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tail {

@@ -1,0 +1,38 @@
+//! A buffer in front of an output.
+
+use std::io::{self, Write};
+
+/// How many bytes are gathered before they are written.
+const FULL: usize = 128 << 10;
+
+/// Bytes on their way to `to`. Renderers append to `buf` without a call a cell.
+pub(crate) struct Out<W> {
+    pub(crate) buf: Vec<u8>,
+    to: W,
+}
+
+impl<W: Write> Out<W> {
+    pub(crate) fn new(to: W) -> Out<W> {
+        Out { buf: Vec::with_capacity(FULL + (FULL >> 2)), to }
+    }
+
+    /// Writes the buffer where it is full.
+    pub(crate) fn spill(&mut self) -> io::Result<()> {
+        if self.buf.len() < FULL {
+            return Ok(());
+        }
+        self.write()
+    }
+
+    /// Writes the buffer and flushes the output.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.write()?;
+        self.to.flush()
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.to.write_all(&self.buf)?;
+        self.buf.clear();
+        Ok(())
+    }
+}
