@@ -4,9 +4,11 @@
 //! hostile: a file that lies is an error with its place, never a panic and never an allocation
 //! larger than the file can justify.
 
+mod buildinfo;
 pub mod dwarf;
 mod elf;
 mod va;
 
+pub use buildinfo::{BuildInfo, BuildInfoError, Module, Prerelease, Release, Setting};
 pub use elf::{Elf, ElfError, Section, Segment, Symbol, SymbolKind};
 pub use va::{FileOff, FileVa};
