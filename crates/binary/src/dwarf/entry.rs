@@ -24,7 +24,6 @@ pub(super) struct Entry<'e> {
     /// Its offset in `.debug_info`.
     pub(super) offset: u64,
     pub(super) tag: DwTag,
-    pub(super) has_children: bool,
     pub(super) name: Option<AttributeValue<Bytes<'e>>>,
     pub(super) location: Option<AttributeValue<Bytes<'e>>>,
     pub(super) low: Option<AttributeValue<Bytes<'e>>>,
@@ -67,7 +66,6 @@ impl<'e> Entry<'e> {
         Entry {
             offset,
             tag: abbrev.tag(),
-            has_children: abbrev.has_children(),
             name: None,
             location: None,
             low: None,

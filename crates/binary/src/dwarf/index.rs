@@ -1,0 +1,256 @@
+//! What there is in `.debug_info`, found in one pass over its entries.
+//!
+//! The pass reads the attributes of the top-level entries of Go's units only. Everything below
+//! them (variables, inlined calls, members) is skipped here and parsed when it is asked for.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+
+use gimli::{Abbreviation, AttributeValue, Dwarf, EntriesRaw, constants as c};
+
+use super::entry::Entry;
+use super::error::DwarfError;
+use super::function::{Function, Global};
+use super::types::TypeRef;
+use super::unit::{Bytes, Unit, Units, address, indexed_address};
+use crate::FileVa;
+
+/// Everything that can be looked up by name or address.
+#[derive(Default)]
+pub(super) struct Index<'e> {
+    pub(super) types: HashMap<&'e str, TypeRef>,
+    /// By the offset of the run-time type descriptor from `runtime.types`.
+    pub(super) descriptors: Vec<(u64, TypeRef)>,
+    pub(super) constants: HashMap<&'e str, i64>,
+    /// By address.
+    pub(super) globals: Vec<Global<'e>>,
+    pub(super) global_names: HashMap<&'e str, FileVa>,
+    /// By address.
+    pub(super) functions: Vec<Function<'e>>,
+    /// What could not be read, and why.
+    pub(super) damage: Vec<DwarfError>,
+    /// Units in other languages than Go, which are not indexed.
+    pub(super) foreign_units: usize,
+}
+
+/// At most this many errors are kept: a file of noise would make one of every unit.
+const DAMAGE_KEPT: usize = 1000;
+
+impl<'e> Index<'e> {
+    /// Reads the top level of all of Go's units.
+    pub(super) fn build(dwarf: &Dwarf<Bytes<'e>>, units: &Units<'e>) -> Index<'e> {
+        let mut index = Index { damage: units.damage.clone(), ..Index::default() };
+        let mut pass = Pass { dwarf, units, index: &mut index, plain_typedefs: HashMap::new() };
+        for unit in units.iter() {
+            if !unit.is_go {
+                pass.index.foreign_units += 1;
+            } else if let Err(source) = pass.unit(unit) {
+                pass.index.note(unit.malformed(source));
+            }
+        }
+        let typedefs = pass.plain_typedefs;
+        index.types.extend(typedefs);
+        index.descriptors.sort_unstable();
+        index.globals.sort_unstable_by_key(|g| (g.addr, g.name));
+        index.functions.sort_unstable_by_key(|f| (f.low, f.high));
+        index
+    }
+
+    fn note(&mut self, error: DwarfError) {
+        if self.damage.len() < DAMAGE_KEPT {
+            self.damage.push(error);
+        }
+    }
+}
+
+struct Pass<'p, 'e> {
+    dwarf: &'p Dwarf<Bytes<'e>>,
+    units: &'p Units<'e>,
+    index: &'p mut Index<'e>,
+    /// Typedefs that only name another type. Where a struct or interface has one, both bear the
+    /// same name and the program's variables mean the typedef.
+    plain_typedefs: HashMap<&'e str, TypeRef>,
+}
+
+impl<'e> Pass<'_, 'e> {
+    fn unit(&mut self, unit: &Unit<'e>) -> Result<(), gimli::Error> {
+        let mut entries = unit.inner.header.entries_raw(&unit.inner.abbreviations, None)?;
+        while !entries.is_empty() {
+            let (offset, depth) = (entries.next_offset(), entries.next_depth());
+            let Some(abbrev) = entries.read_abbreviation()? else { continue };
+            if depth == 1 && is_indexed(abbrev) {
+                self.entry(unit, unit.global(offset), &mut entries, abbrev)?;
+            } else {
+                entries.skip_attributes(abbrev.attributes())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        unit: &Unit<'e>,
+        offset: u64,
+        entries: &mut EntriesRaw<'_, Bytes<'e>>,
+        abbrev: &Abbreviation,
+    ) -> Result<(), gimli::Error> {
+        let entry = Entry::read(unit, offset, entries, abbrev)?;
+        let taken = match entry.tag {
+            c::DW_TAG_variable => self.global(unit, &entry),
+            c::DW_TAG_constant => self.constant(unit, &entry),
+            c::DW_TAG_subprogram => self.function(unit, &entry),
+            _ => self.named_type(unit, &entry),
+        };
+        if let Err(error) = taken {
+            self.index.note(error);
+        }
+        Ok(())
+    }
+
+    fn global(&mut self, unit: &Unit<'e>, entry: &Entry<'e>) -> Result<(), DwarfError> {
+        let (Some(location), Some(ty)) = (entry.location, entry.ty) else { return Ok(()) };
+        let Some(addr) = self.fixed_address(unit, location)? else { return Ok(()) };
+        let name = name(self.dwarf, self.units, unit, entry)?;
+        self.index.globals.push(Global { name, addr, ty: TypeRef(ty) });
+        self.index.global_names.entry(name).or_insert(addr);
+        Ok(())
+    }
+
+    /// The address of a variable that lives at one, by an expression of a single operation.
+    fn fixed_address(
+        &self,
+        unit: &Unit<'e>,
+        location: AttributeValue<Bytes<'e>>,
+    ) -> Result<Option<FileVa>, DwarfError> {
+        let Some(expression) = location.exprloc_value() else { return Ok(None) };
+        let mut operations = expression.operations(unit.inner.encoding());
+        let wrong = |source| unit.malformed(source);
+        let addr = match operations.next().map_err(wrong)? {
+            Some(gimli::Operation::Address { address }) => address,
+            Some(gimli::Operation::AddressIndex { index }) => {
+                indexed_address(self.dwarf, unit, index).map_err(wrong)?
+            }
+            _ => return Ok(None),
+        };
+        Ok(operations.next().map_err(wrong)?.is_none().then_some(FileVa(addr)))
+    }
+
+    fn constant(&mut self, unit: &Unit<'e>, entry: &Entry<'e>) -> Result<(), DwarfError> {
+        let value = entry.require(entry.constant, "constant value")?;
+        let name = name(self.dwarf, self.units, unit, entry)?;
+        self.index.constants.entry(name).or_insert(value);
+        Ok(())
+    }
+
+    /// Takes a function with code. Abstract ones, which only inlined calls refer to, have none.
+    fn function(&mut self, unit: &Unit<'e>, entry: &Entry<'e>) -> Result<(), DwarfError> {
+        let Some((low, high)) = code_range(self.dwarf, unit, entry)? else { return Ok(()) };
+        let name = name(self.dwarf, self.units, unit, entry)?;
+        self.index.functions.push(Function {
+            name,
+            low,
+            high,
+            decl_line: entry.decl_line,
+            entry: entry.offset,
+        });
+        Ok(())
+    }
+
+    fn named_type(&mut self, unit: &Unit<'e>, entry: &Entry<'e>) -> Result<(), DwarfError> {
+        let ty = TypeRef(entry.offset);
+        if let Some(descriptor) = entry.runtime_type {
+            self.index.descriptors.push((descriptor, ty));
+        }
+        if entry.name.is_none() {
+            return Ok(());
+        }
+        let name = name(self.dwarf, self.units, unit, entry)?;
+        let plain = entry.tag == c::DW_TAG_typedef && entry.kind.is_none();
+        let names = if plain { &mut self.plain_typedefs } else { &mut self.index.types };
+        if let Slot::Vacant(slot) = names.entry(name) {
+            slot.insert(ty);
+        }
+        Ok(())
+    }
+}
+
+fn is_indexed(abbrev: &Abbreviation) -> bool {
+    matches!(
+        abbrev.tag(),
+        c::DW_TAG_variable
+            | c::DW_TAG_constant
+            | c::DW_TAG_subprogram
+            | c::DW_TAG_base_type
+            | c::DW_TAG_pointer_type
+            | c::DW_TAG_structure_type
+            | c::DW_TAG_array_type
+            | c::DW_TAG_subroutine_type
+            | c::DW_TAG_typedef
+            | c::DW_TAG_unspecified_type
+    )
+}
+
+/// The code of a function or block that is in one piece, or `None` where it has none.
+pub(super) fn code_range<'e>(
+    dwarf: &Dwarf<Bytes<'e>>,
+    unit: &Unit<'e>,
+    entry: &Entry<'e>,
+) -> Result<Option<(FileVa, FileVa)>, DwarfError> {
+    let (Some(low), Some(high)) = (entry.low, entry.high) else { return Ok(None) };
+    let at = |value| address(dwarf, unit, value).map_err(|e| unit.malformed(e));
+    let Some(low) = at(low)? else { return Ok(None) };
+    let high = match high.udata_value() {
+        // From DWARF 4 on a constant is a length (DWARF 4, section 2.17.2).
+        Some(length) => low.checked_add(length),
+        None => at(high)?,
+    };
+    Ok(high.filter(|high| low < *high).map(|high| (FileVa(low), FileVa(high))))
+}
+
+/// How many entries a chain of origins may have: Go needs two.
+const ORIGINS: usize = 8;
+
+/// The name of an entry: its own, or that of the entry it is an instance of.
+pub(super) fn name<'e>(
+    dwarf: &Dwarf<Bytes<'e>>,
+    units: &Units<'e>,
+    unit: &Unit<'e>,
+    entry: &Entry<'e>,
+) -> Result<&'e str, DwarfError> {
+    if let Some(value) = entry.name {
+        return text(dwarf, unit, entry.offset, value);
+    }
+    let mut origin = entry.require(entry.origin, "name")?;
+    for _ in 0..ORIGINS {
+        let (unit, entry) = entry_at(units, origin)?;
+        match entry.name {
+            Some(value) => return text(dwarf, unit, origin, value),
+            None => origin = entry.require(entry.origin, "name")?,
+        }
+    }
+    Err(DwarfError::TooDeep { offset: entry.offset })
+}
+
+/// The entry at an offset of `.debug_info`, and its unit.
+pub(super) fn entry_at<'u, 'e>(
+    units: &'u Units<'e>,
+    offset: u64,
+) -> Result<(&'u Unit<'e>, Entry<'e>), DwarfError> {
+    let unit = units.at(offset)?;
+    let mut entries = unit.entries_at(offset)?;
+    let wrong = |source| unit.malformed(source);
+    let abbrev = entries.read_abbreviation().map_err(wrong)?;
+    let abbrev = abbrev.ok_or(DwarfError::NoEntry { offset })?;
+    Ok((unit, Entry::read(unit, offset, &mut entries, abbrev).map_err(wrong)?))
+}
+
+/// A string attribute, borrowed from its section.
+pub(super) fn text<'e>(
+    dwarf: &Dwarf<Bytes<'e>>,
+    unit: &Unit<'e>,
+    offset: u64,
+    value: AttributeValue<Bytes<'e>>,
+) -> Result<&'e str, DwarfError> {
+    let bytes = dwarf.attr_string(&unit.inner, value).map_err(|e| unit.malformed(e))?;
+    std::str::from_utf8(bytes.slice()).map_err(|_| DwarfError::NotUtf8 { offset })
+}
