@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use crate::out::Out;
-use crate::{Cell, Field, Head, Note, Sink, Table, Tail, escape, number, printable, text_value};
+use crate::{
+    Cell, Field, Head, Note, Sink, Table, Tail, Value, escape, number, printable, text_value,
+};
 
 /// Renders a report's tables and blocks as CSV (RFC 4180, but with `\n` at the end of a line) with
 /// a header row each and an empty line between them. Pictures are left out; notes and the tail go
@@ -58,6 +60,10 @@ fn push_cell(out: &mut Vec<u8>, scratch: &mut Vec<u8>, cell: &Cell<'_>) {
         }
         Cell::Text(text) => escape::csv(out, text.as_bytes()),
         Cell::Raw(bytes) => escape::csv(out, bytes),
+        Cell::Value(Value::Int(n)) => number::int(out, *n),
+        Cell::Value(Value::Str { bytes, len }) if *len == bytes.len() as u64 => {
+            escape::csv(out, bytes);
+        }
         Cell::Value(_) | Cell::Unreadable(_) | Cell::List(_) => {
             scratch.clear();
             text_value::cell(scratch, cell);

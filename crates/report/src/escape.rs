@@ -56,6 +56,16 @@ fn graphic(b: u8) -> bool {
     (0x20..0x7f).contains(&b)
 }
 
+fn unquoted(b: u8) -> bool {
+    graphic(b) && b != b'"' && b != b'\\'
+}
+
+/// Whether every byte is plain, which most strings are. Without a way out of the loop, so that
+/// the compiler can look at many bytes at a time.
+fn all(bytes: &[u8], plain: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(true, |all, &b| all & plain(b))
+}
+
 fn push_hex_byte(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[b'\\', b'x', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
 }
@@ -92,6 +102,9 @@ fn push_go_escape(out: &mut Vec<u8>, c: char) {
 
 /// Text for a terminal, unquoted.
 pub(crate) fn plain(out: &mut Vec<u8>, bytes: &[u8]) {
+    if all(bytes, graphic) {
+        return out.extend_from_slice(bytes);
+    }
     for piece in pieces(bytes, graphic) {
         match piece {
             Piece::Plain(run) => out.extend_from_slice(run),
@@ -104,7 +117,11 @@ pub(crate) fn plain(out: &mut Vec<u8>, bytes: &[u8]) {
 /// A string literal as Go's `strconv.Quote` writes it.
 pub(crate) fn go_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    for piece in pieces(bytes, |b| graphic(b) && b != b'"' && b != b'\\') {
+    if all(bytes, unquoted) {
+        out.extend_from_slice(bytes);
+        return out.push(b'"');
+    }
+    for piece in pieces(bytes, unquoted) {
         match piece {
             Piece::Plain(run) => out.extend_from_slice(run),
             Piece::Char(c) => push_go_escape(out, c),
@@ -118,7 +135,12 @@ pub(crate) fn go_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
 pub(crate) fn json(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
     let mut lossy = false;
     out.push(b'"');
-    for piece in pieces(bytes, |b| graphic(b) && b != b'"' && b != b'\\') {
+    if all(bytes, unquoted) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return lossy;
+    }
+    for piece in pieces(bytes, unquoted) {
         match piece {
             Piece::Plain(run) => out.extend_from_slice(run),
             Piece::Char(c) => push_json_escape(out, c),
@@ -159,10 +181,14 @@ pub(crate) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
 /// A CSV field by RFC 4180, quoted where it must be. Tab and newline stand as they are; what else
 /// does not print stands as in [`plain`].
 pub(crate) fn csv(out: &mut Vec<u8>, bytes: &[u8]) {
+    let plain = |b| graphic(b) && b != b'"' && b != b',';
+    let mut quoted = bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ');
+    if !quoted && all(bytes, plain) {
+        return out.extend_from_slice(bytes);
+    }
     let start = out.len();
     out.push(b'"');
-    let mut quoted = bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ');
-    for piece in pieces(bytes, |b| graphic(b) && b != b'"' && b != b',') {
+    for piece in pieces(bytes, plain) {
         match piece {
             Piece::Plain(run) => out.extend_from_slice(run),
             Piece::Char('\t') => out.push(b'\t'),

@@ -182,22 +182,33 @@ impl Grid {
                     continue;
                 }
                 let room = column.saturating_sub(width);
-                owed += if align == Align::Right { room } else { 0 };
+                let (before, after) = if align == Align::Right { (room, 0) } else { (0, room) };
+                owed += before;
+                // Blanks are owed until something follows, so that no line ends in them.
                 if end > start {
-                    out.extend(std::iter::repeat_n(b' ', owed));
+                    blanks(out, owed);
                     out.extend_from_slice(&self.text[start..end]);
                     owed = 0;
-                } else {
-                    owed += width;
+                    start = end;
                 }
-                // Blanks are owed until something follows, so that no line ends in them.
-                owed += 2 + if align == Align::Left { room } else { 0 };
-                start = end;
+                owed += after + GAP;
             }
             out.push(b'\n');
         }
         self.text.clear();
         self.cells.clear();
+    }
+}
+
+/// How many blanks stand between columns.
+const GAP: usize = 2;
+
+fn blanks(out: &mut Vec<u8>, mut count: usize) {
+    const BLANKS: [u8; WIDEST + GAP] = [b' '; WIDEST + GAP];
+    while count > 0 {
+        let some = count.min(BLANKS.len());
+        out.extend_from_slice(&BLANKS[..some]);
+        count -= some;
     }
 }
 
