@@ -5,10 +5,13 @@
 //! larger than the file can justify.
 
 mod buildinfo;
+mod bytes;
 pub mod dwarf;
 mod elf;
+mod pclntab;
 mod va;
 
 pub use buildinfo::{BuildInfo, BuildInfoError, Module, Prerelease, Release, Setting};
 pub use elf::{Elf, ElfError, Section, Segment, Symbol, SymbolKind};
+pub use pclntab::{CodeFrame, Func, Pclntab, PclntabError, Values};
 pub use va::{FileOff, FileVa};
