@@ -18,6 +18,9 @@ const GO_RUNTIME_TYPE: DwAt = DwAt(0x2904);
 const GO_DICT_INDEX: DwAt = DwAt(0x2906);
 const GO_CLOSURE_OFFSET: DwAt = DwAt(0x2907);
 
+/// The expression that says that a frame is counted from the canonical frame address.
+const FRAME_IS_CFA: &[u8] = &[c::DW_OP_call_frame_cfa.0];
+
 /// An entry's tag, place and those of its attributes that matter here.
 #[derive(Clone, Copy)]
 pub(super) struct Entry<'e> {
@@ -44,6 +47,7 @@ pub(super) struct Entry<'e> {
     pub(super) dict_index: Option<u64>,
     pub(super) closure_offset: Option<u64>,
     pub(super) embedded: bool,
+    pub(super) frame_is_cfa: bool,
     pub(super) variable_parameter: bool,
 }
 
@@ -86,6 +90,7 @@ impl<'e> Entry<'e> {
             dict_index: None,
             closure_offset: None,
             embedded: false,
+            frame_is_cfa: false,
             variable_parameter: false,
         }
     }
@@ -111,13 +116,18 @@ impl<'e> Entry<'e> {
             c::DW_AT_const_value => self.constant = attr.sdata_value(),
             c::DW_AT_decl_line => self.decl_line = attr.udata_value(),
             c::DW_AT_variable_parameter => self.variable_parameter = flag(attr),
+            c::DW_AT_frame_base => {
+                let base = attr.exprloc_value();
+                self.frame_is_cfa = base.is_some_and(|e| e.0.slice() == FRAME_IS_CFA);
+            }
             name => self.take_go(unit, name, attr),
         }
     }
 
     fn take_go(&mut self, unit: &Unit<'e>, name: DwAt, attr: &Attribute<Bytes<'e>>) {
         match name {
-            GO_KIND => self.kind = attr.u8_value(),
+            // The linker writes 0 where it knows no kind (`PutAttrs`).
+            GO_KIND => self.kind = attr.u8_value().filter(|kind| *kind != 0),
             GO_KEY => self.key = reference(unit, attr),
             GO_ELEM => self.elem = reference(unit, attr),
             GO_EMBEDDED => self.embedded = flag(attr),

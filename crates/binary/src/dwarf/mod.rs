@@ -10,6 +10,8 @@ mod error;
 mod function;
 mod index;
 mod layout;
+mod locals;
+mod location;
 mod types;
 mod unit;
 
@@ -18,6 +20,8 @@ use gimli::{Dwarf, LittleEndian};
 pub use error::DwarfError;
 pub use function::{Function, Global};
 pub use layout::{Place, StructLayout};
+pub use locals::Variable;
+pub use location::{Location, Piece};
 pub use types::{Member, Shape, Type, TypeRef};
 
 use crate::{Elf, ElfError, FileVa};
