@@ -37,6 +37,9 @@ pub enum Why {
     /// The process is gone.
     #[error("the process is gone")]
     Gone,
+    /// The process runs again, and these bytes were not read while it was frozen.
+    #[error("not read while the process was frozen")]
+    Thawed,
     /// An address computed from the target's own data leaves the address space.
     #[error("the address overflows")]
     Overflow,

@@ -4,14 +4,28 @@
 //! knows whether the bytes come from a running process, a core file or a mapping of the
 //! executable. Nothing here knows anything of Go.
 
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+compile_error!("mapscope reads processes of Linux on amd64, and runs there");
+
 mod addr;
+mod dump;
+mod elf_head;
 mod fault;
+mod live;
 mod memory;
 mod process;
+mod procfs;
 mod progress;
+mod target;
 
 pub use addr::Addr;
+pub use dump::{
+    Core, DEFAULT_RESIDENT_BUDGET, FileBytes, FileKind, FileSegment, HeaderError, OpenCoreError,
+    Packing, Truncation,
+};
 pub use fault::{Fault, Why};
+pub use live::{DEFAULT_CACHE_LIMIT, Freeze, FreezeError, Live, Obstacle, OpenLiveError, Pause};
 pub use memory::{Memory, MemoryExt};
 pub use process::{Access, Mapping, Registers, Thread};
 pub use progress::Progress;
+pub use target::{Crash, Kind, Target};

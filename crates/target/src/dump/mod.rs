@@ -1,0 +1,277 @@
+//! A core file.
+
+mod bytes;
+mod expand;
+mod header;
+mod notes;
+mod open;
+mod segments;
+mod splice;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use bytes::DEFAULT_RESIDENT_BUDGET;
+pub use expand::Packing;
+pub use header::HeaderError;
+pub use open::{FileKind, OpenCoreError};
+pub use splice::FileBytes;
+
+use crate::{Addr, Crash, Fault, Kind, Mapping, Memory, MemoryExt, Target, Thread, Why};
+use bytes::Bytes;
+use notes::Notes;
+use segments::{Segment, Segments};
+use splice::{Span, Splices};
+
+/// `AT_PHDR` of `elf.h`: where the executable's program headers lie in memory.
+const AT_PHDR: u64 = 3;
+/// `AT_EXECFN`: where the path given to `execve` lies in memory.
+const AT_EXECFN: u64 = 31;
+/// The kernel's `PATH_MAX`, without the NUL.
+const PATH_MAX: usize = 4095;
+
+/// A process as a core file has it. The file is mapped, never loaded.
+pub struct Core {
+    bytes: Bytes,
+    segments: Segments,
+    splices: Splices,
+    notes: Notes,
+    mappings: Vec<Mapping>,
+    truncation: Option<Truncation>,
+    packing: Option<Packing>,
+}
+
+/// How much of a core is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Truncation {
+    /// How long the file should be by its own headers, in bytes.
+    pub promised: u64,
+    /// How long it is (after decompression), in bytes.
+    pub present: u64,
+    /// Program headers that are missing, so that it is not even known what they would promise.
+    pub headers: u64,
+    /// Whether a compressed core's stream broke off or was damaged.
+    pub stream: bool,
+}
+
+/// A range of an executable's file as it was mapped, for [`Core::splice_at`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileSegment {
+    /// `p_vaddr`: its first address as linked.
+    pub addr: u64,
+    /// `p_offset`: where it lies in the file, in bytes.
+    pub offset: u64,
+    /// `p_filesz`, in bytes.
+    pub size: u64,
+    /// Whether the process could write to it: such a segment is never taken from the file.
+    pub writable: bool,
+}
+
+impl Core {
+    /// What the file lacks of what its headers promise.
+    pub fn truncated(&self) -> Option<Truncation> {
+        self.truncation
+    }
+
+    /// How the file was compressed.
+    pub fn packing(&self) -> Option<Packing> {
+        self.packing
+    }
+
+    /// Lets about `bytes` of the mapped file be resident in memory at a time.
+    pub fn set_resident_budget(&self, bytes: usize) {
+        self.bytes.set_budget(bytes);
+    }
+
+    /// The files that were mapped (`NT_FILE`), each path once, in the order of the core.
+    pub fn files(&self) -> Vec<&Path> {
+        let mut seen = std::collections::HashSet::new();
+        let paths = self.notes.files.iter().map(|file| file.path.as_path());
+        paths.filter(|path| seen.insert(*path)).collect()
+    }
+
+    /// Serves pages that the core lacks, and that `NT_FILE` says were mapped from `path`, from the
+    /// file's own `bytes`. Only pages that the process could not write to: the kernel leaves a
+    /// private file mapping out of a core only while no page of it was modified
+    /// (`vma_dump_size` of `fs/coredump.c`), but `coredump_filter` can make it leave out others.
+    /// Returns how many bytes are so covered.
+    pub fn splice(&mut self, path: &Path, bytes: FileBytes) -> u64 {
+        let files = self.notes.files.iter().filter(|file| file.path == path);
+        let spans: Vec<Span> =
+            files.map(|f| Span { start: f.start, end: f.end, offset: f.offset, file: 0 }).collect();
+        self.add_splice(bytes, &spans)
+    }
+
+    /// The same by an executable's own `PT_LOAD`s and its load bias, for a core without `NT_FILE`.
+    pub fn splice_at(&mut self, bias: u64, segments: &[FileSegment], bytes: FileBytes) -> u64 {
+        let fixed = segments.iter().filter(|segment| !segment.writable);
+        let spans: Vec<Span> = fixed
+            .filter_map(|segment| {
+                let start = bias.wrapping_add(segment.addr);
+                let end = start.checked_add(segment.size)?;
+                Some(Span { start, end, offset: segment.offset, file: 0 })
+            })
+            .collect();
+        self.add_splice(bytes, &spans)
+    }
+
+    fn add_splice(&mut self, bytes: FileBytes, spans: &[Span]) -> u64 {
+        let fixed = self.segments.iter().filter(|segment| !segment.access.write);
+        let mut clipped: Vec<Span> = Vec::new();
+        for segment in fixed {
+            clipped.extend(spans.iter().filter_map(|span| clip(span, segment)));
+        }
+        let covered = clipped.iter().map(|span| span.end - span.start).sum();
+        self.splices.add(bytes, clipped.into_iter());
+        covered
+    }
+
+    /// What there is in one piece from `addr` on: at least one byte, at most `len`.
+    #[inline]
+    fn piece(&self, addr: u64, len: usize) -> Result<&[u8], Why> {
+        let segment = self.segments.find(addr).ok_or(Why::Unmapped)?;
+        let skip = addr - segment.start;
+        if skip >= segment.present {
+            return self.lacking(segment, addr, len);
+        }
+        let len = usize::try_from(segment.present - skip).unwrap_or(usize::MAX).min(len);
+        let offset = segment.offset.checked_add(skip as usize).ok_or(Why::Truncated)?;
+        self.bytes.get(offset, len).ok_or(Why::Truncated)
+    }
+
+    #[cold]
+    fn lacking(&self, segment: &Segment, addr: u64, len: usize) -> Result<&[u8], Why> {
+        if let Some(bytes) = self.splices.get(addr) {
+            return Ok(bytes.get(..len).unwrap_or(bytes));
+        }
+        let promised = addr - segment.start < segment.promised;
+        Err(if promised { Why::Truncated } else { Why::NotInCore })
+    }
+
+    /// The file whose mapping has `addr`.
+    fn file_at(&self, addr: u64) -> Option<&Path> {
+        let file = self.notes.files.iter().find(|f| f.start <= addr && addr < f.end)?;
+        Some(&file.path)
+    }
+
+    fn auxiliary(&self, key: u64) -> Option<u64> {
+        self.notes.auxv.iter().find(|pair| pair.0 == key).map(|pair| pair.1)
+    }
+
+    fn string(&self, addr: Addr) -> Option<Vec<u8>> {
+        let mut string = Vec::new();
+        while string.len() < PATH_MAX {
+            match self.u8(addr.checked_add(string.len() as u64)?).ok()? {
+                0 => return (!string.is_empty()).then_some(string),
+                byte => string.push(byte),
+            }
+        }
+        None
+    }
+}
+
+/// The part of a span that lies in what the core lacks of a segment.
+fn clip(span: &Span, segment: &Segment) -> Option<Span> {
+    let start = span.start.max(segment.start.saturating_add(segment.present));
+    let end = span.end.min(segment.end);
+    let offset = span.offset.checked_add(start.checked_sub(span.start)?)?;
+    (start < end).then_some(Span { start, end, offset, file: 0 })
+}
+
+/// The mappings: the segments, with the file that `NT_FILE` names for their first byte.
+fn mappings(segments: &Segments, notes: &Notes) -> Vec<Mapping> {
+    let mut files: Vec<_> = notes.files.iter().collect();
+    files.sort_by_key(|file| file.start);
+    let with_file = |segment: &Segment| {
+        let index = files.partition_point(|f| f.start <= segment.start).checked_sub(1)?;
+        files.get(index).filter(|f| segment.start < f.end).copied()
+    };
+    let mapping = |segment: &Segment| {
+        let file = with_file(segment);
+        Mapping {
+            start: Addr(segment.start),
+            end: Addr(segment.end),
+            access: segment.access,
+            offset: file.map_or(0, |f| f.offset.saturating_add(segment.start - f.start)),
+            path: file.map(|f| f.path.clone()),
+        }
+    };
+    segments.iter().map(mapping).collect()
+}
+
+impl Memory for Core {
+    #[inline]
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+        let mut done = 0;
+        while done < buf.len() {
+            let at = addr.checked_add(done as u64).ok_or(Fault::new(addr, Why::Overflow))?;
+            let rest = &mut buf[done..];
+            let piece = self.piece(at.0, rest.len()).map_err(|why| Fault::new(at, why))?;
+            rest[..piece.len()].copy_from_slice(piece);
+            done += piece.len();
+        }
+        Ok(())
+    }
+
+    fn borrow(&self, addr: Addr, len: usize) -> Option<&[u8]> {
+        self.piece(addr.0, len).ok().filter(|piece| piece.len() == len)
+    }
+}
+
+impl Target for Core {
+    fn kind(&self) -> Kind {
+        Kind::Core
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.notes.pid.or_else(|| self.notes.threads.first().map(|thread| thread.tid))
+    }
+
+    fn mappings(&self) -> &[Mapping] {
+        &self.mappings
+    }
+
+    fn threads(&self) -> Vec<Thread> {
+        self.notes.threads.clone()
+    }
+
+    fn auxv(&self) -> Vec<(u64, u64)> {
+        self.notes.auxv.clone()
+    }
+
+    /// The file that has the program headers of the auxiliary vector, else the path that was given
+    /// to `execve`, else the first file.
+    fn exe_path(&self) -> Option<PathBuf> {
+        use std::os::unix::ffi::OsStringExt;
+        if let Some(path) = self.auxiliary(AT_PHDR).and_then(|addr| self.file_at(addr)) {
+            return Some(path.to_owned());
+        }
+        let given = self.auxiliary(AT_EXECFN).and_then(|addr| self.string(Addr(addr)));
+        given
+            .map(|path| PathBuf::from(OsString::from_vec(path)))
+            .or_else(|| self.notes.files.first().map(|file| file.path.clone()))
+    }
+
+    fn args(&self) -> Option<Vec<OsString>> {
+        self.notes.args.clone().map(|args| vec![args])
+    }
+
+    fn environ(&self) -> Option<Vec<OsString>> {
+        None
+    }
+
+    fn crash(&self) -> Option<Crash> {
+        self.notes.crash
+    }
+
+    fn as_memory(&self) -> &dyn Memory {
+        self
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("truncation", &self.truncation).finish_non_exhaustive()
+    }
+}

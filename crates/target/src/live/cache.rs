@@ -1,0 +1,191 @@
+//! The pages of a live process that have been read.
+//!
+//! A page once read is kept. While the process runs this is a *rehearsal*: it tells which pages an
+//! analysis needs. Right after the process was stopped all of them are read again in bulk, so that
+//! the same analysis then finds nearly everything here and the stop is short.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::remote::Remote;
+
+/// The size of a page on amd64.
+pub(super) const PAGE: usize = 4096;
+/// Pages of one slab: 1 MiB, one `process_vm_readv` of at most 256 pieces (`IOV_MAX` is 1024).
+const SLAB_PAGES: usize = 256;
+/// A miss reads up to the end of its aligned window of 16 KiB.
+const WINDOW_PAGES: u64 = 4;
+/// Bits of a page number that each of the three levels of the tree takes: 48 address bits in all.
+const LEVEL_BITS: u32 = 12;
+/// The number of slots of each level.
+const FANOUT: usize = 1 << LEVEL_BITS;
+/// Set in a leaf's slot when the page was asked for, and not only read with its neighbour.
+const TOUCHED: u32 = 1 << 31;
+
+/// A slot is 0 for a page that is not kept, else the page's index in the slabs + 1, and `TOUCHED`.
+type Leaf = [AtomicU32; FANOUT];
+type Middle = [Option<Box<Leaf>>; FANOUT];
+
+/// The kept pages: a tree by address over slabs of bytes.
+pub(super) struct Cache {
+    tree: Vec<Option<Box<Middle>>>,
+    slabs: Vec<Box<[u8]>>,
+    /// Pages of the slabs in use.
+    used: usize,
+    /// Bytes of slabs and of the tree.
+    size: usize,
+    /// Above this `size` nothing more is kept.
+    pub(super) limit: usize,
+}
+
+/// Of the kept pages, those that are read again when the process stops.
+pub(super) struct Refresh {
+    /// Page numbers by rising address; the page's place in the slabs is its place here.
+    pages: Vec<u64>,
+}
+
+impl Cache {
+    /// An empty cache that keeps at most about `limit` bytes.
+    pub(super) fn new(limit: usize) -> Cache {
+        let tree = std::iter::repeat_with(|| None).take(FANOUT).collect();
+        Cache { tree, slabs: Vec::new(), used: 0, size: 0, limit }
+    }
+
+    /// Keeps nothing any more.
+    pub(super) fn forget(&mut self) {
+        *self = Cache::new(self.limit);
+    }
+
+    /// The bytes that the kept pages take.
+    pub(super) fn kept(&self) -> u64 {
+        (self.used * PAGE) as u64
+    }
+
+    /// Copies what is kept of the bytes at `addr` into `buf`, up to the first page that is not,
+    /// and says how many bytes that was.
+    pub(super) fn copy(&self, addr: u64, buf: &mut [u8]) -> usize {
+        let mut done = 0;
+        while done < buf.len() {
+            let Some(at) = addr.checked_add(done as u64) else { break };
+            let Some(page) = self.page(at / PAGE as u64) else { break };
+            let from = &page[(at % PAGE as u64) as usize..];
+            let len = from.len().min(buf.len() - done);
+            buf[done..done + len].copy_from_slice(&from[..len]);
+            done += len;
+        }
+        done
+    }
+
+    /// Reads the page of `addr`, and those after it that `len` bytes or its window take, up to the
+    /// first that is kept already. Returns the number of pages that are kept now.
+    pub(super) fn fill(&mut self, addr: u64, len: usize, remote: &Remote) -> Result<usize, Full> {
+        let first = addr / PAGE as u64;
+        let last = addr.saturating_add(len as u64).saturating_sub(1) / PAGE as u64;
+        let last = last.max(first | (WINDOW_PAGES - 1));
+        if self.size >= self.limit || last >> (3 * LEVEL_BITS) != 0 {
+            return Err(Full);
+        }
+        let room = self.room();
+        let wanted = (first..=last).take(room).take_while(|&number| self.slot(number) == 0).count();
+        let (slab, at) = (self.used / SLAB_PAGES, self.used % SLAB_PAGES);
+        let bytes = &mut self.slabs[slab][at * PAGE..(at + wanted) * PAGE];
+        let read = remote.read(first * PAGE as u64, bytes).unwrap_or(0) / PAGE;
+        for number in first..first + read as u64 {
+            let index = self.used as u32;
+            self.used += 1;
+            self.set_slot(number, index + 1);
+        }
+        Ok(read)
+    }
+
+    /// How many pages the last slab still takes, after adding one where it takes none.
+    fn room(&mut self) -> usize {
+        if self.used == self.slabs.len() * SLAB_PAGES {
+            self.slabs.push(vec![0; SLAB_PAGES * PAGE].into_boxed_slice());
+            self.size += SLAB_PAGES * PAGE;
+        }
+        self.slabs.len() * SLAB_PAGES - self.used
+    }
+
+    fn page(&self, number: u64) -> Option<&[u8]> {
+        let slot = self.leaf(number)?.get(number as usize % FANOUT)?;
+        let value = slot.load(Ordering::Relaxed);
+        if value & TOUCHED == 0 && value != 0 {
+            slot.fetch_or(TOUCHED, Ordering::Relaxed);
+        }
+        let index = ((value & !TOUCHED) as usize).checked_sub(1)?;
+        let at = index % SLAB_PAGES * PAGE;
+        self.slabs.get(index / SLAB_PAGES)?.get(at..at + PAGE)
+    }
+
+    fn slot(&self, number: u64) -> u32 {
+        self.leaf(number).map_or(0, |leaf| leaf[number as usize % FANOUT].load(Ordering::Relaxed))
+    }
+
+    fn leaf(&self, number: u64) -> Option<&Leaf> {
+        let middle = self.tree.get((number >> (2 * LEVEL_BITS)) as usize)?.as_ref()?;
+        middle[(number >> LEVEL_BITS) as usize % FANOUT].as_deref()
+    }
+
+    fn set_slot(&mut self, number: u64, value: u32) {
+        let Some(branch) = self.tree.get_mut((number >> (2 * LEVEL_BITS)) as usize) else { return };
+        let size = &mut self.size;
+        let middle = branch.get_or_insert_with(|| {
+            *size += size_of::<Middle>();
+            Box::new([const { None }; FANOUT])
+        });
+        let leaf = middle[(number >> LEVEL_BITS) as usize % FANOUT].get_or_insert_with(|| {
+            *size += size_of::<Leaf>();
+            Box::new([const { AtomicU32::new(0) }; FANOUT])
+        });
+        leaf[number as usize % FANOUT].store(value, Ordering::Relaxed);
+    }
+
+    /// Drops the pages that nobody asked for and gives the others new places in the slabs, by
+    /// rising address. **Their bytes are garbage until [`Cache::refresh`]**: this is the part of
+    /// the work that needs no stopped process.
+    pub(super) fn plan(&mut self) -> Refresh {
+        let mut pages = Vec::with_capacity(self.used);
+        for (number, slot) in self.slots() {
+            let touched = slot.load(Ordering::Relaxed) & TOUCHED != 0;
+            let index = if touched { (pages.len() as u32 + 1) | TOUCHED } else { 0 };
+            slot.store(index, Ordering::Relaxed);
+            if touched {
+                pages.push(number);
+            }
+        }
+        self.used = pages.len();
+        Refresh { pages }
+    }
+
+    /// Every slot that holds a page, by rising page number.
+    fn slots(&self) -> impl Iterator<Item = (u64, &AtomicU32)> {
+        let middles = self.tree.iter().enumerate().filter_map(|(i, m)| Some((i, m.as_ref()?)));
+        let leaves = middles.flat_map(|(i, middle)| {
+            let leaves = middle.iter().enumerate();
+            leaves.filter_map(move |(j, leaf)| Some((i * FANOUT + j, leaf.as_ref()?)))
+        });
+        leaves
+            .flat_map(|(i, leaf)| {
+                leaf.iter().enumerate().map(move |(j, slot)| ((i * FANOUT + j) as u64, slot))
+            })
+            .filter(|(_, slot)| slot.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Reads every planned page again. A page that is gone by now is no longer kept.
+    pub(super) fn refresh(&mut self, plan: &Refresh, remote: &Remote) {
+        for (slab, pages) in plan.pages.chunks(SLAB_PAGES).enumerate() {
+            let mut done = 0;
+            while done < pages.len() {
+                let bytes = &mut self.slabs[slab][done * PAGE..pages.len() * PAGE];
+                done += remote.read_pages(&pages[done..], bytes);
+                if let Some(&gone) = pages.get(done) {
+                    self.set_slot(gone, 0);
+                    done += 1;
+                }
+            }
+        }
+    }
+}
+
+/// The cache keeps no more: the bytes have to be read past it.
+pub(super) struct Full;

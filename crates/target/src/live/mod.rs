@@ -1,0 +1,220 @@
+//! A process that runs.
+
+mod cache;
+mod freeze;
+mod obstacle;
+mod open;
+mod remote;
+mod tracer;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, OnceLock, RwLock, RwLockWriteGuard};
+
+pub use freeze::{Freeze, FreezeError, Pause};
+pub use obstacle::Obstacle;
+pub use open::OpenLiveError;
+
+use crate::{Addr, Crash, Fault, Kind, Mapping, Memory, Target, Thread, Why, procfs};
+use cache::Cache;
+use remote::Remote;
+
+/// The most that is kept of a process's memory unless [`Live::set_cache_limit`] says otherwise:
+/// 1 GiB. What is read beyond is read each time anew.
+pub const DEFAULT_CACHE_LIMIT: usize = 1 << 30;
+
+/// A live process.
+pub struct Live {
+    pid: u32,
+    remote: Remote,
+    cache: RwLock<Cache>,
+    mode: AtomicU8,
+    mappings: Maps,
+    threads: Mutex<Option<Vec<Thread>>>,
+}
+
+/// What a read that finds nothing kept may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Mode {
+    /// The process runs: read it, whatever it does meanwhile.
+    Running,
+    /// The process is held: read it.
+    Stopped,
+    /// The process runs again: what is kept is of the past, and nothing may be mixed into it.
+    Thawed,
+}
+
+/// The mappings, and after a freeze that found others, those: references to the first stay valid.
+#[derive(Default)]
+struct Maps {
+    list: Vec<Mapping>,
+    next: OnceLock<Box<Maps>>,
+}
+
+impl Maps {
+    fn newest(&self) -> &Maps {
+        let mut maps = self;
+        while let Some(next) = maps.next.get() {
+            maps = next;
+        }
+        maps
+    }
+}
+
+impl Live {
+    /// The process id, in our PID namespace.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Sets how many bytes are kept at most, tables included.
+    pub fn set_cache_limit(&self, bytes: usize) {
+        self.cache_mut().limit = bytes;
+    }
+
+    /// How many bytes of the process are kept.
+    pub fn kept(&self) -> u64 {
+        self.cache.read().unwrap_or_else(|e| e.into_inner()).kept()
+    }
+
+    /// Forgets all that was read, and what a past freeze found: the next read is of the process as
+    /// it is then. Must not be called while the process is held.
+    pub fn forget(&self) {
+        self.cache_mut().forget();
+        if self.mode() == Mode::Thawed as u8 {
+            self.set_mode(Mode::Running);
+        }
+    }
+
+    fn cache_mut(&self) -> RwLockWriteGuard<'_, Cache> {
+        self.cache.write().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn mode(&self) -> u8 {
+        self.mode.load(Ordering::Acquire)
+    }
+
+    fn set_mode(&self, mode: Mode) {
+        self.mode.store(mode as u8, Ordering::Release);
+    }
+
+    /// Takes over what is known of a process that has just been stopped.
+    fn note_frozen(&self, threads: Vec<Thread>) {
+        self.set_mode(Mode::Stopped);
+        *self.threads.lock().unwrap_or_else(|e| e.into_inner()) = Some(threads);
+        let newest = self.mappings.newest();
+        if let Ok(list) = procfs::maps(self.pid)
+            && list != newest.list
+        {
+            newest.next.get_or_init(|| Box::new(Maps { list, next: OnceLock::new() }));
+        }
+    }
+
+    /// The process is about to go on. A read that another thread has begun ends before.
+    fn note_thawed(&self) {
+        let _reads = self.cache_mut();
+        self.set_mode(Mode::Thawed);
+    }
+
+    /// A read that was not, or not wholly, kept.
+    fn read_on(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+        let mut cache = self.cache_mut();
+        let mut done = 0;
+        loop {
+            done += cache.copy(addr.0.saturating_add(done as u64), &mut buf[done..]);
+            if done == buf.len() {
+                return Ok(());
+            }
+            let at = addr.checked_add(done as u64).ok_or(Fault::new(addr, Why::Overflow))?;
+            if self.mode() == Mode::Thawed as u8 {
+                return Err(Fault::new(at, self.mapped_or(at, Why::Thawed)));
+            }
+            // Nothing kept: too much is, or the page cannot be read, and reading it says why.
+            if !matches!(cache.fill(at.0, buf.len() - done, &self.remote), Ok(1..)) {
+                return self.read_past(at, &mut buf[done..]);
+            }
+        }
+    }
+
+    fn read_past(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+        self.remote.read_exact(addr.0, buf).map_err(|(done, why)| {
+            let at = Addr(addr.0.saturating_add(done as u64));
+            let why = if why == Why::Unmapped { self.mapped_or(at, Why::Denied) } else { why };
+            Fault::new(at, why)
+        })
+    }
+
+    /// `why` where a mapping covers `addr`, else [`Why::Unmapped`].
+    fn mapped_or(&self, addr: Addr, why: Why) -> Why {
+        let list = self.mappings();
+        let after = list.partition_point(|mapping| mapping.start <= addr);
+        let mapped = after > 0 && list[after - 1].contains(addr);
+        if mapped { why } else { Why::Unmapped }
+    }
+}
+
+impl Memory for Live {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+        let cache = self.cache.read().unwrap_or_else(|e| e.into_inner());
+        if cache.copy(addr.0, buf) == buf.len() {
+            return Ok(());
+        }
+        drop(cache);
+        self.read_on(addr, buf)
+    }
+}
+
+impl Target for Live {
+    fn kind(&self) -> Kind {
+        Kind::Live
+    }
+
+    fn pid(&self) -> Option<u32> {
+        Some(self.pid)
+    }
+
+    fn mappings(&self) -> &[Mapping] {
+        &self.mappings.newest().list
+    }
+
+    fn threads(&self) -> Vec<Thread> {
+        if let Some(threads) = &*self.threads.lock().unwrap_or_else(|e| e.into_inner()) {
+            return threads.clone();
+        }
+        let tids = procfs::tasks(self.pid).unwrap_or_default();
+        tids.into_iter().map(|tid| Thread { tid, registers: None }).collect()
+    }
+
+    fn auxv(&self) -> Vec<(u64, u64)> {
+        procfs::read(self.pid, "auxv").map(|b| procfs::parse_auxv(&b)).unwrap_or_default()
+    }
+
+    fn exe_path(&self) -> Option<PathBuf> {
+        std::fs::read_link(procfs::path(self.pid, "exe")).ok()
+    }
+
+    fn args(&self) -> Option<Vec<OsString>> {
+        procfs::strings(self.pid, "cmdline").ok()
+    }
+
+    fn environ(&self) -> Option<Vec<OsString>> {
+        procfs::strings(self.pid, "environ").ok()
+    }
+
+    fn crash(&self) -> Option<Crash> {
+        None
+    }
+
+    fn as_memory(&self) -> &dyn Memory {
+        self
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("pid", &self.pid).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,162 @@
+//! Why the kernel does not let us read or stop a process.
+
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+
+use crate::procfs::{self, Status};
+
+/// `CAP_SYS_PTRACE` of the kernel's `capability.h`.
+const CAP_SYS_PTRACE: u64 = 1 << 19;
+
+/// One thing that stands between us and a process (`__ptrace_may_access` of `kernel/ptrace.c`
+/// and `security/yama/yama_lsm.c`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// It belongs to another user, and we lack `CAP_SYS_PTRACE`.
+    Uid {
+        /// Our effective uid.
+        ours: u32,
+        /// The process's effective uid.
+        theirs: u32,
+    },
+    /// It has capabilities that we lack, and we lack `CAP_SYS_PTRACE`.
+    Capability,
+    /// Yama allows ancestors only (1), holders of `CAP_SYS_PTRACE` only (2), or nobody (3).
+    Yama {
+        /// `kernel.yama.ptrace_scope`.
+        scope: u32,
+    },
+    /// A seccomp filter is on us, and may refuse `ptrace` and `process_vm_readv`.
+    Seccomp,
+    /// The process has made itself undumpable, or runs from a file it may not read.
+    NotDumpable,
+    /// It lives in another user namespace, over which we have no capability.
+    UserNamespace,
+    /// Somebody traces it already.
+    Traced {
+        /// The thread that does.
+        by: u32,
+        /// Its name.
+        name: String,
+    },
+    /// None of these: a security module (SELinux, AppArmor), perhaps.
+    Unknown,
+}
+
+impl Obstacle {
+    /// All that can be seen to stand between us and process `pid`; never empty.
+    pub fn find(pid: u32) -> Vec<Obstacle> {
+        let (Ok(ours), Ok(theirs)) = (Status::ours(), Status::of(pid)) else {
+            return vec![Obstacle::Unknown];
+        };
+        let mut found = Vec::new();
+        let capable = ours.bits("CapEff").unwrap_or(0) & CAP_SYS_PTRACE != 0;
+        if !capable {
+            found.extend(without_capability(pid, &ours, &theirs));
+        }
+        if other_user_namespace(pid) {
+            found.push(Obstacle::UserNamespace);
+        }
+        if ours.number("Seccomp").unwrap_or(0) != 0 {
+            found.push(Obstacle::Seccomp);
+        }
+        if let Some(by) = theirs.tracer() {
+            let name = Status::of(by).map_or_else(|_| "?".into(), |s| s.name());
+            found.push(Obstacle::Traced { by, name });
+        }
+        if let Some(scope) = yama_scope().filter(|&scope| scope == 3 || scope > 0 && !capable) {
+            found.push(Obstacle::Yama { scope });
+        }
+        if found.is_empty() {
+            found.push(Obstacle::Unknown);
+        }
+        found
+    }
+
+    /// What the user can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Obstacle::Uid { .. } => "run mapscope as that user, or as root",
+            Obstacle::Capability | Obstacle::NotDumpable => {
+                "run mapscope as root, or give it the capability: setcap cap_sys_ptrace+ep mapscope"
+            }
+            Obstacle::Yama { scope: 1 | 2 } => {
+                "run mapscope as root, or: sysctl kernel.yama.ptrace_scope=0"
+            }
+            Obstacle::Yama { .. } => {
+                "scope 3 holds until the next boot; write a core instead (GOTRACEBACK=crash)"
+            }
+            Obstacle::Seccomp => {
+                "outside the container run mapscope there, or start it with --cap-add=SYS_PTRACE \
+                 --security-opt seccomp=unconfined"
+            }
+            Obstacle::UserNamespace => "run mapscope as root of the host, or inside that namespace",
+            Obstacle::Traced { .. } => "end that debugger or tracer first",
+            Obstacle::Unknown => "look in the kernel's log and audit.log for a security module",
+        }
+    }
+
+    /// The obstacles with their remedies, for one line.
+    pub fn list(obstacles: &[Obstacle]) -> String {
+        let each = obstacles.iter().map(|o| format!("{o} ({})", o.remedy()));
+        each.collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::Uid { ours, theirs } => write!(
+                f,
+                "it belongs to uid {theirs}, we are uid {ours} without the capability CAP_SYS_PTRACE"
+            ),
+            Obstacle::Capability => {
+                write!(f, "it has capabilities that we have not, and we lack CAP_SYS_PTRACE")
+            }
+            Obstacle::Yama { scope } => {
+                write!(f, "yama forbids it (kernel.yama.ptrace_scope is {scope})")
+            }
+            Obstacle::Seccomp => write!(f, "a seccomp filter is on mapscope"),
+            Obstacle::NotDumpable => write!(f, "the process is not dumpable (PR_SET_DUMPABLE)"),
+            Obstacle::UserNamespace => write!(f, "it lives in another user namespace"),
+            Obstacle::Traced { by, name } => write!(f, "process {by} ({name}) traces it"),
+            Obstacle::Unknown => write!(f, "for no reason that can be seen from here"),
+        }
+    }
+}
+
+fn without_capability(pid: u32, ours: &Status, theirs: &Status) -> Vec<Obstacle> {
+    let mut found = Vec::new();
+    if let (Some(ours), Some(theirs)) = (ours.euid(), theirs.euid()) {
+        if ours != theirs {
+            found.push(Obstacle::Uid { ours, theirs });
+        } else if looks_undumpable(pid, theirs) {
+            found.push(Obstacle::NotDumpable);
+        }
+    }
+    let (have, need) = (ours.bits("CapPrm"), theirs.bits("CapPrm"));
+    if need.unwrap_or(0) & !have.unwrap_or(0) != 0 {
+        found.push(Obstacle::Capability);
+    }
+    found
+}
+
+/// The kernel gives the files of an undumpable process to root (`task_dump_owner` of
+/// `fs/proc/base.c`): visible to us where the process is not root's anyway.
+fn looks_undumpable(pid: u32, euid: u32) -> bool {
+    let owner = std::fs::metadata(procfs::path(pid, "environ")).map(|m| m.uid());
+    euid != 0 && owner.is_ok_and(|owner| owner == 0)
+}
+
+fn other_user_namespace(pid: u32) -> bool {
+    let ours = std::fs::read("/proc/self/uid_map");
+    let theirs = procfs::read(pid, "uid_map");
+    matches!((ours, theirs), (Ok(ours), Ok(theirs)) if ours != theirs)
+}
+
+/// `kernel.yama.ptrace_scope`, where the kernel has yama.
+pub(crate) fn yama_scope() -> Option<u32> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok()?;
+    text.trim().parse().ok()
+}

@@ -1,0 +1,156 @@
+//! Opening a process by its pid.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU8;
+use std::sync::{Mutex, OnceLock, RwLock};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+
+use super::cache::Cache;
+use super::remote::Remote;
+use super::{DEFAULT_CACHE_LIMIT, Live, Maps, Mode, Obstacle};
+use crate::procfs::{self, Stat};
+
+/// Why a process could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenLiveError {
+    /// There is none of this pid, or it is hidden (`hidepid` of `/proc`).
+    #[error("there is no process {pid}")]
+    NoSuchProcess {
+        /// The pid.
+        pid: u32,
+    },
+    /// The pid is that of a thread, not of a process.
+    #[error("{pid} is a thread of process {process}: give that one")]
+    Thread {
+        /// The thread.
+        pid: u32,
+        /// The process it belongs to.
+        process: u64,
+    },
+    /// It has ended, and its parent has not taken note yet.
+    #[error("process {pid} has ended and only waits for its parent to reap it")]
+    Ended {
+        /// The pid.
+        pid: u32,
+    },
+    /// A thread of the kernel has no memory of its own.
+    #[error("process {pid} is a thread of the kernel")]
+    Kernel {
+        /// The pid.
+        pid: u32,
+    },
+    /// We may not read it.
+    #[error("may not read process {pid}: {}", Obstacle::list(.obstacles))]
+    Denied {
+        /// The pid.
+        pid: u32,
+        /// What stands in the way.
+        obstacles: Vec<Obstacle>,
+    },
+    /// A 32-bit process, or one of another architecture under an emulator.
+    #[error("process {pid} runs {what}; only 64-bit x86 is understood")]
+    Architecture {
+        /// The pid.
+        pid: u32,
+        /// What its executable is.
+        what: &'static str,
+    },
+    /// A file of `/proc` could not be read.
+    #[error("cannot read {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What failed.
+        source: io::Error,
+    },
+}
+
+impl Live {
+    /// Opens the process `pid` of our PID namespace. It goes on running.
+    pub fn open(pid: u32) -> Result<Live, OpenLiveError> {
+        check_alive(pid)?;
+        let mem = File::open(procfs::path(pid, "mem")).map_err(|e| failed(pid, "mem", e))?;
+        let list = procfs::maps(pid).map_err(|e| failed(pid, "maps", e))?;
+        let live = Live {
+            pid,
+            remote: Remote::new(pid, mem),
+            cache: RwLock::new(Cache::new(DEFAULT_CACHE_LIMIT)),
+            mode: AtomicU8::new(Mode::Running as u8),
+            mappings: Maps { list, next: OnceLock::new() },
+            threads: Mutex::new(None),
+        };
+        live.check_architecture()?;
+        Ok(live)
+    }
+
+    /// Opens the executable it runs, even where that has been replaced or unlinked since, or lies
+    /// in another mount namespace.
+    pub fn open_exe(&self) -> io::Result<File> {
+        File::open(procfs::path(self.pid, "exe"))
+    }
+
+    /// Opens the regular file that the process knows as `path` (an absolute path).
+    pub fn open_file(&self, path: &Path) -> io::Result<File> {
+        let root = File::open(procfs::path(self.pid, "root"))?;
+        // RESOLVE_IN_ROOT keeps absolute links inside the process's root; O_NONBLOCK keeps a pipe
+        // that stands at the path from holding us up.
+        let how = OpenHow::new()
+            .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        let file = match openat2(&root, path, how) {
+            Ok(fd) => File::from(fd),
+            // Linux before 5.6, or a filter that knows no openat2.
+            Err(Errno::ENOSYS | Errno::EPERM) => {
+                let path = path.strip_prefix("/").unwrap_or(path);
+                File::open(procfs::path(self.pid, "root").join(path))?
+            }
+            Err(errno) => return Err(errno.into()),
+        };
+        let regular = file.metadata()?.is_file();
+        regular.then_some(file).ok_or_else(|| io::ErrorKind::InvalidInput.into())
+    }
+
+    fn check_architecture(&self) -> Result<(), OpenLiveError> {
+        let pid = self.pid;
+        let mut file = self.open_exe().map_err(|e| failed(pid, "exe", e))?;
+        let mut head = [0; 20];
+        file.read_exact(&mut head).map_err(|e| failed(pid, "exe", e))?;
+        match crate::elf_head::foreign(&head) {
+            Some(what) => Err(OpenLiveError::Architecture { pid, what }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn check_alive(pid: u32) -> Result<(), OpenLiveError> {
+    let stat = Stat::of(pid).map_err(|e| failed(pid, "stat", e))?;
+    if stat.is_kernel() {
+        return Err(OpenLiveError::Kernel { pid });
+    }
+    if stat.has_ended() {
+        return Err(OpenLiveError::Ended { pid });
+    }
+    let status = procfs::Status::of(pid).map_err(|e| failed(pid, "status", e))?;
+    match status.number("Tgid") {
+        Some(process) if process != u64::from(pid) => Err(OpenLiveError::Thread { pid, process }),
+        _ => Ok(()),
+    }
+}
+
+fn failed(pid: u32, name: &str, source: io::Error) -> OpenLiveError {
+    match source.kind() {
+        io::ErrorKind::NotFound => OpenLiveError::NoSuchProcess { pid },
+        io::ErrorKind::PermissionDenied => {
+            OpenLiveError::Denied { pid, obstacles: Obstacle::find(pid) }
+        }
+        _ if source.raw_os_error() == Some(Errno::ESRCH as i32) => {
+            OpenLiveError::NoSuchProcess { pid }
+        }
+        _ => OpenLiveError::Io { path: procfs::path(pid, name), source },
+    }
+}

@@ -1,0 +1,54 @@
+//! Reading `/proc`: every file of it is text or words that a process can in part choose.
+
+mod maps;
+mod status;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+pub(crate) use maps::maps;
+pub(crate) use status::{Stat, Status};
+
+/// `/proc/PID/NAME`.
+pub(crate) fn path(pid: u32, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/{name}"))
+}
+
+/// The bytes of `/proc/PID/NAME`.
+pub(crate) fn read(pid: u32, name: &str) -> io::Result<Vec<u8>> {
+    std::fs::read(path(pid, name))
+}
+
+/// The thread ids of a process, in the kernel's order.
+pub(crate) fn tasks(pid: u32) -> io::Result<Vec<u32>> {
+    let mut tids = Vec::new();
+    for entry in std::fs::read_dir(path(pid, "task"))? {
+        if let Some(tid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) {
+            tids.push(tid);
+        }
+    }
+    Ok(tids)
+}
+
+/// The pairs of an auxiliary vector, up to `AT_NULL` or the end of the bytes.
+pub(crate) fn parse_auxv(bytes: &[u8]) -> Vec<(u64, u64)> {
+    bytes
+        .as_chunks::<16>()
+        .0
+        .iter()
+        .map(|pair| {
+            let pair = u128::from_le_bytes(*pair);
+            (pair as u64, (pair >> 64) as u64)
+        })
+        .take_while(|&(key, _)| key != 0)
+        .collect()
+}
+
+/// The strings of `/proc/PID/environ` and `/proc/PID/cmdline`: each ends with a NUL.
+pub(crate) fn strings(pid: u32, name: &str) -> io::Result<Vec<OsString>> {
+    let bytes = read(pid, name)?;
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
+    Ok(bytes.split(|&b| b == 0).map(|s| OsString::from_vec(s.to_vec())).collect())
+}

@@ -1,0 +1,64 @@
+//! A process as a whole: its memory and what is known beside it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::{Addr, Mapping, Memory, Thread};
+
+/// A process, running or dumped.
+pub trait Target: Memory {
+    /// What the bytes come from.
+    fn kind(&self) -> Kind;
+
+    /// The process id, in our PID namespace for a live process, as the core states it for a core.
+    fn pid(&self) -> Option<u32>;
+
+    /// The mappings, by rising address, without overlaps. Of a live process: as they were when it
+    /// was opened, or at its last freeze.
+    fn mappings(&self) -> &[Mapping];
+
+    /// The threads. Of a core: the first is the one that the core was written for. Of a live
+    /// process: with registers while and after it was frozen.
+    fn threads(&self) -> Vec<Thread>;
+
+    /// The auxiliary vector: pairs of type (`AT_…` of `elf.h`) and value, without `AT_NULL`.
+    fn auxv(&self) -> Vec<(u64, u64)>;
+
+    /// The executable's path as the target states it: in the target's own mount namespace, on the
+    /// machine the core was written on.
+    fn exe_path(&self) -> Option<PathBuf>;
+
+    /// The command line. A core keeps its first 80 bytes only, and not where one argument ends.
+    fn args(&self) -> Option<Vec<OsString>>;
+
+    /// The environment the process was started with, where it can be read.
+    fn environ(&self) -> Option<Vec<OsString>>;
+
+    /// The signal that made the kernel write the core.
+    fn crash(&self) -> Option<Crash>;
+
+    /// The target as mere memory.
+    fn as_memory(&self) -> &dyn Memory;
+}
+
+/// What a target's bytes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A process that exists.
+    Live,
+    /// A core file.
+    Core,
+}
+
+/// Why a core was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// The thread that took the signal.
+    pub tid: u32,
+    /// The signal's number.
+    pub signal: i32,
+    /// `si_code` of its `siginfo`, where the core has one.
+    pub code: Option<i32>,
+    /// `si_addr`, of the signals that a memory access or an instruction raises.
+    pub addr: Option<Addr>,
+}
