@@ -6,6 +6,8 @@ mod identify;
 mod note;
 mod section;
 mod symbol;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
