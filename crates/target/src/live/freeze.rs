@@ -155,7 +155,7 @@ type Stopped = (Vec<crate::Thread>, Sender<()>, JoinHandle<Duration>);
 fn start_tracer(pid: u32, progress: &Progress) -> Result<Stopped, StopError> {
     let (ready, stopped) = channel();
     let (release, released) = channel();
-    let cancel = Arc::new(AtomicBool::new(false));
+    let cancel = Arc::new(AtomicBool::new(progress.cancelled()));
     let cancelled = Arc::clone(&cancel);
     let tracer = std::thread::Builder::new()
         .name("tracer".into())

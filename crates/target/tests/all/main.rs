@@ -1,0 +1,16 @@
+//! Real processes and real cores.
+
+mod common;
+mod live;
+
+/// The children that the tests start: this program again, with a role. No test of its own.
+#[test]
+fn role() {
+    let role = std::env::var(common::ROLE).unwrap_or_default();
+    match role.split_once(' ') {
+        None if role == "count" => live::count(),
+        Some(("hold", pid)) => live::hold(pid.parse().unwrap()),
+        Some(("open", pid)) => live::open(pid.parse().unwrap()),
+        _ => {}
+    }
+}
