@@ -29,8 +29,8 @@ pub struct Variable<'e> {
     /// describes such a variable as `&name` of type `*T`; here it is `name` of type `T`.
     pub escaped: bool,
     /// For a variable that a closure has captured: its offset in bytes in the closure, which
-    /// starts with the code address. Stated by Go 1.23 and later, for closures that the compiler
-    /// has not inlined anywhere. If `escaped`, the closure holds the pointer.
+    /// starts with the code address. Stated by Go 1.23 and later, also for variables that are
+    /// gone. If `escaped`, the closure holds the pointer.
     pub closure_offset: Option<u64>,
     /// How deep in inlined calls it is: 0 for the function's own.
     pub inline_depth: u32,
@@ -74,8 +74,8 @@ impl<'e> Debug<'e> {
     }
 
     /// The variables that the closure with this code has captured, by their offset in it. Empty
-    /// for a function that captures none, and where the compiler does not say (see
-    /// [`Variable::closure_offset`]). Their locations are [`Location::Gone`].
+    /// for a function that captures none, before Go 1.23, and for the `-fm` wrapper of a method
+    /// value, which holds the receiver. Their locations are [`Location::Gone`].
     ///
     /// # Errors
     ///

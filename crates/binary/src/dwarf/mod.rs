@@ -12,10 +12,13 @@ mod index;
 mod layout;
 mod locals;
 mod location;
+mod open;
+#[cfg(test)]
+mod tests;
 mod types;
 mod unit;
 
-use gimli::{Dwarf, LittleEndian};
+use gimli::Dwarf;
 
 pub use error::DwarfError;
 pub use function::{Function, Global};
@@ -24,7 +27,7 @@ pub use locals::Variable;
 pub use location::{Location, Piece};
 pub use types::{Member, Shape, Type, TypeRef};
 
-use crate::{Elf, ElfError, FileVa};
+use crate::FileVa;
 use entry::Entry;
 use index::Index;
 use unit::{Bytes, Unit, Units};
@@ -36,56 +39,7 @@ pub struct Debug<'e> {
     index: Index<'e>,
 }
 
-/// The sections that are read. Not `.debug_line`: pclntab says the same in less space, and is there
-/// in stripped programs.
-const SECTIONS: [&str; 10] = [
-    ".debug_info",
-    ".debug_abbrev",
-    ".debug_addr",
-    ".debug_line_str",
-    ".debug_loc",
-    ".debug_loclists",
-    ".debug_ranges",
-    ".debug_rnglists",
-    ".debug_str",
-    ".debug_str_offsets",
-];
-
 impl<'e> Debug<'e> {
-    /// Indexes the DWARF of an executable. `None` where there is none, as for one that was built
-    /// with `-ldflags=-w`.
-    ///
-    /// # Errors
-    ///
-    /// Where a section of it is cut off or does not decompress. Damage inside a section is no
-    /// error: see [`Debug::damage`].
-    pub fn open(elf: &'e Elf<'_>) -> Result<Option<Debug<'e>>, ElfError> {
-        let data = SECTIONS.map(|name| elf.section_data(name));
-        let mut sections = [None; SECTIONS.len()];
-        for (section, data) in sections.iter_mut().zip(data) {
-            *section = data?;
-        }
-        let named = SECTIONS.iter().zip(sections);
-        Ok(Debug::load(|name| named.clone().find(|(n, _)| **n == name).and_then(|(_, data)| data)))
-    }
-
-    /// Indexes the DWARF whose sections `section` gives by name, decompressed. `None` where there
-    /// is no `.debug_info`.
-    ///
-    /// Damaged parts are left out and listed by [`Debug::damage`].
-    pub fn load(section: impl Fn(&str) -> Option<&'e [u8]>) -> Option<Debug<'e>> {
-        section(".debug_info").filter(|info| !info.is_empty())?;
-        let bytes = |name: &str| match SECTIONS.contains(&name) {
-            true => section(name).unwrap_or(&[]),
-            false => &[],
-        };
-        let load = |id: gimli::SectionId| Bytes::new(bytes(id.name()), LittleEndian);
-        let Ok(dwarf) = Dwarf::load(|id| Ok::<_, std::convert::Infallible>(load(id)));
-        let units = Units::read(&dwarf, bytes(".debug_abbrev"));
-        let index = Index::build(&dwarf, &units);
-        Some(Debug { dwarf, units, index })
-    }
-
     /// The type of that name, with full package paths. Where a typedef and the type it names
     /// bear the same name, the typedef.
     pub fn type_named(&self, name: &str) -> Option<TypeRef> {
