@@ -1,5 +1,6 @@
 //! Running other programs, and saying what went wrong when they fail.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -24,6 +25,28 @@ pub(crate) fn shown(command: &mut Command) -> Result<()> {
         bail!("{} failed ({status})", line(command));
     }
     Ok(())
+}
+
+/// Runs `command`, passes its output on, and answers with its lines.
+pub(crate) fn watched(command: &mut Command) -> Result<Vec<String>> {
+    eprintln!("$ {}", line(command));
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", line(command)))?;
+    let mut lines = Vec::new();
+    if let Some(output) = child.stdout.take() {
+        for text in BufReader::new(output).split(b'\n') {
+            let text = String::from_utf8_lossy(&text?).into_owned();
+            println!("{text}");
+            lines.push(text);
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{} failed ({status})", line(command));
+    }
+    Ok(lines)
 }
 
 /// Whether a program of this name can be started at all.

@@ -1,11 +1,72 @@
 //! Everything a change must pass.
 
-use anyhow::Result;
+use std::path::PathBuf;
+use std::process::Command;
 
-use crate::{fixtures, toolchains};
+use anyhow::{Result, bail};
 
-/// Runs all checks, the cheap ones first.
+use crate::process::{exists, shown, watched};
+use crate::{cache, fixtures, toolchains};
+
+/// The release of cargo-deny that `deny.toml` is written for.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Runs all checks, the cheap ones first. In CI (`CI=true`) nothing may be skipped.
 pub(crate) fn all() -> Result<()> {
+    shown(cargo().args(["fmt", "--all", "--check"]))?;
+    shown(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    let mut skipped = licences()?;
     toolchains::all("")?;
-    fixtures::all("").map(drop)
+    let fixtures = fixtures::all("")?;
+    // Built before the tests run, so that one of another crate can start it.
+    shown(cargo().args(["build", "--package", "mapscope"]))?;
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    let output = watched(tests.env("MAPSCOPE_FIXTURES", fixtures))?;
+    skipped.extend(output.iter().filter_map(|line| reason(line)));
+    conclude(&skipped)
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Checks what the dependencies are. What it answers is what was skipped.
+fn licences() -> Result<Vec<String>> {
+    let Some(deny) = cargo_deny()? else {
+        return Ok(vec![format!(
+            "cargo-deny: not installed (cargo install --locked cargo-deny@{CARGO_DENY})"
+        )]);
+    };
+    shown(Command::new(deny).args(["check", "licenses", "bans", "sources"]))?;
+    Ok(Vec::new())
+}
+
+/// cargo-deny from the path or the cache.
+fn cargo_deny() -> Result<Option<PathBuf>> {
+    let cached = cache::root()?.join(format!("cargo-deny-{CARGO_DENY}/bin/cargo-deny"));
+    if cached.exists() {
+        return Ok(Some(cached));
+    }
+    Ok(exists("cargo-deny", "--version").then(|| "cargo-deny".into()))
+}
+
+/// The test and the reason in a line `SKIPPED name: why`.
+fn reason(line: &str) -> Option<String> {
+    line.trim().strip_prefix("SKIPPED ").map(str::to_owned)
+}
+
+fn conclude(skipped: &[String]) -> Result<()> {
+    if skipped.is_empty() {
+        println!("\nAll checks passed; none was skipped.");
+        return Ok(());
+    }
+    println!("\nAll checks that ran passed. {} skipped:", skipped.len());
+    for line in skipped {
+        println!("  {line}");
+    }
+    match std::env::var("CI").as_deref() {
+        Ok("true") => bail!("in CI nothing may be skipped"),
+        _ => Ok(()),
+    }
 }
