@@ -10,6 +10,7 @@ compile_error!("mapscope reads processes of Linux on amd64, and runs there");
 mod addr;
 mod dump;
 mod elf_head;
+mod facts;
 mod fault;
 mod live;
 mod memory;
@@ -22,6 +23,10 @@ pub use addr::Addr;
 pub use dump::{
     Core, DEFAULT_RESIDENT_BUDGET, FileBytes, FileKind, FileSegment, HeaderError, OpenCoreError,
     Packing, Truncation,
+};
+pub use facts::{
+    Capabilities, CorePattern, CorePlace, Fact, Host, Limit, Namespaces, ProcessFacts, Seccomp,
+    Unknown,
 };
 pub use fault::{Fault, Why};
 pub use live::{DEFAULT_CACHE_LIMIT, Freeze, FreezeError, Live, Obstacle, OpenLiveError, Pause};

@@ -15,6 +15,7 @@ use std::sync::{Mutex, OnceLock, RwLock, RwLockWriteGuard};
 
 pub use freeze::{Freeze, FreezeError, Pause};
 pub use obstacle::Obstacle;
+pub(crate) use obstacle::undumpable;
 pub use open::OpenLiveError;
 
 use crate::{Addr, Crash, Fault, Kind, Mapping, Memory, Target, Thread, Why, procfs};

@@ -45,10 +45,19 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
-    /// All that can be seen to stand between us and process `pid`; never empty.
+    /// Why the kernel has just refused us process `pid`; never empty.
     pub fn find(pid: u32) -> Vec<Obstacle> {
+        let mut found = Obstacle::visible(pid);
+        if found.is_empty() {
+            found.push(Obstacle::Unknown);
+        }
+        found
+    }
+
+    /// All that can be seen to stand between us and process `pid`.
+    pub fn visible(pid: u32) -> Vec<Obstacle> {
         let (Ok(ours), Ok(theirs)) = (Status::ours(), Status::of(pid)) else {
-            return vec![Obstacle::Unknown];
+            return Vec::new();
         };
         let mut found = Vec::new();
         let capable = ours.bits("CapEff").unwrap_or(0) & CAP_SYS_PTRACE != 0;
@@ -67,9 +76,6 @@ impl Obstacle {
         }
         if let Some(scope) = yama_scope().filter(|&scope| scope == 3 || scope > 0 && !capable) {
             found.push(Obstacle::Yama { scope });
-        }
-        if found.is_empty() {
-            found.push(Obstacle::Unknown);
         }
         found
     }
@@ -131,7 +137,7 @@ fn without_capability(pid: u32, ours: &Status, theirs: &Status) -> Vec<Obstacle>
     if let (Some(ours), Some(theirs)) = (ours.euid(), theirs.euid()) {
         if ours != theirs {
             found.push(Obstacle::Uid { ours, theirs });
-        } else if looks_undumpable(pid, theirs) {
+        } else if undumpable(pid, theirs) {
             found.push(Obstacle::NotDumpable);
         }
     }
@@ -144,7 +150,7 @@ fn without_capability(pid: u32, ours: &Status, theirs: &Status) -> Vec<Obstacle>
 
 /// The kernel gives the files of an undumpable process to root (`task_dump_owner` of
 /// `fs/proc/base.c`): visible to us where the process is not root's anyway.
-fn looks_undumpable(pid: u32, euid: u32) -> bool {
+pub(crate) fn undumpable(pid: u32, euid: u32) -> bool {
     let owner = std::fs::metadata(procfs::path(pid, "environ")).map(|m| m.uid());
     euid != 0 && owner.is_ok_and(|owner| owner == 0)
 }
@@ -156,7 +162,7 @@ fn other_user_namespace(pid: u32) -> bool {
 }
 
 /// `kernel.yama.ptrace_scope`, where the kernel has yama.
-pub(crate) fn yama_scope() -> Option<u32> {
+fn yama_scope() -> Option<u32> {
     let text = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok()?;
     text.trim().parse().ok()
 }
