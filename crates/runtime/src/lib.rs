@@ -1,1 +1,20 @@
-//! See ARCHITECTURE.md.
+//! A Go process as data: layouts, types, heap, goroutines, stacks, maps.
+//!
+//! All knowledge of Go releases is in this crate, and within it in [`evidence`]: nothing else
+//! asks how old the target's Go is.
+
+pub mod evidence;
+mod go;
+pub mod goroutine;
+pub mod heap;
+mod image;
+pub mod maps;
+mod module;
+pub mod stack;
+pub mod types;
+mod value;
+
+pub use go::{Go, OpenError};
+pub use image::{Image, ImageError};
+pub use module::Module;
+pub use value::{Decoder, Limits};

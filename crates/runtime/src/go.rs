@@ -1,0 +1,239 @@
+//! A Go process as a whole.
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use mapscope_binary::FileVa;
+use mapscope_target::{Addr, Fault, Memory, MemoryExt, Progress, Target};
+
+use crate::evidence::{DwarfSource, Hchan, Itab, Missing, Moduledata, Source};
+use crate::heap::{Heap, SizeClasses};
+use crate::image::Image;
+use crate::maps::{self, Care, Damage, MapAt, MapShape, Reader, Survey};
+use crate::module::Module;
+use crate::types::{Kind, TypeId, Types};
+use crate::value::word;
+
+/// `AT_ENTRY` of the auxiliary vector (elf.h): where the program itself begins, whatever loads it.
+const AT_ENTRY: u64 = 9;
+
+/// A Go process: its bytes, and what its executable says they mean.
+pub struct Go<'a> {
+    /// The executable.
+    pub image: &'a Image<'a>,
+    /// The process.
+    pub target: &'a dyn Target,
+    /// How far the work is, and whether it should stop.
+    pub progress: &'a Progress,
+    /// Every type met so far.
+    pub types: Types<'a>,
+    /// The heap.
+    pub heap: Heap<'a>,
+    /// How its maps are made.
+    pub shape: Box<dyn MapShape>,
+    /// Its modules: the executable first.
+    pub modules: Rc<[Module]>,
+    pub(crate) hchan: Hchan,
+    pub(crate) itab: Itab,
+    memory: &'a dyn Memory,
+    bias: u64,
+    evidence: Vec<String>,
+}
+
+/// Why a process cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The executable has no DWARF, and nothing else tells its layouts yet.
+    #[error("the executable has no DWARF (built with -ldflags=-w or -s, or stripped)")]
+    NoDwarf,
+    /// The process does not say where the executable was loaded.
+    #[error("the target does not say where its executable is loaded (no AT_ENTRY)")]
+    NoLoadAddress,
+    /// No evidence for a layout.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// A variable of the runtime that every Go program has is not there.
+    #[error("the executable has no {0}: is it a Go program?")]
+    NoVariable(&'static str),
+    /// The runtime's own data cannot be read.
+    #[error("{what} cannot be read: {fault}")]
+    Unreadable {
+        /// What was to be read.
+        what: &'static str,
+        /// Why it could not be.
+        fault: Fault,
+    },
+    /// What is there contradicts the executable.
+    #[error("the layouts do not fit this process: {0}")]
+    Contradiction(String),
+}
+
+impl<'a> Go<'a> {
+    /// Understands `target` as a process of the executable `image`.
+    ///
+    /// # Errors
+    ///
+    /// No evidence for the layouts, or evidence that real objects contradict.
+    pub fn open(
+        image: &'a Image<'a>,
+        target: &'a dyn Target,
+        progress: &'a Progress,
+    ) -> Result<Go<'a>, OpenError> {
+        let debug = image.debug.as_ref().ok_or(OpenError::NoDwarf)?;
+        let source = DwarfSource(debug);
+        let memory = target.as_memory();
+        let bias = bias(image, target)?;
+        let global = |name: &'static str| {
+            let found = debug.global(name).ok_or(OpenError::NoVariable(name))?;
+            Ok::<_, OpenError>(Addr(found.addr.0.wrapping_add(bias)))
+        };
+        let modules = modules(memory, &source, global("runtime.firstmoduledata")?)?;
+        check(image, &modules, bias)?;
+        let classes = size_classes(image, memory, bias);
+        let heap = Heap::new(memory, &source, global("runtime.mheap_")?, classes)?;
+        Ok(Go {
+            types: Types::new(memory, Some(debug), &source, Rc::clone(&modules))?,
+            heap,
+            shape: maps::shape(&source)?,
+            hchan: Hchan::load(&source)?,
+            itab: Itab::load(&source)?,
+            evidence: vec![format!("layouts: {}", source.name())],
+            image,
+            target,
+            progress,
+            modules,
+            memory,
+            bias,
+        })
+    }
+
+    /// The process's memory.
+    pub fn memory(&self) -> &'a dyn Memory {
+        self.memory
+    }
+
+    /// Where what the executable has at `va` lies in the process.
+    pub fn addr_of(&self, va: FileVa) -> Addr {
+        Addr(va.0.wrapping_add(self.bias))
+    }
+
+    /// Where what lies at `addr` in the process is in the executable.
+    pub fn va_of(&self, addr: Addr) -> FileVa {
+        FileVa(addr.0.wrapping_sub(self.bias))
+    }
+
+    /// What the layouts were taken from.
+    pub fn evidence(&self) -> &[String] {
+        &self.evidence
+    }
+
+    /// What the maps are read with.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { memory: self.memory, heap: &self.heap }
+    }
+
+    /// The map at `addr`, to be read as a map of type `ty`.
+    pub fn map_at(&self, addr: Addr, ty: Option<TypeId>) -> MapAt {
+        let slots = ty.and_then(|ty| match &self.types.get(ty).kind {
+            Kind::Map(map) => map.slots,
+            _ => None,
+        });
+        MapAt { addr, slots }
+    }
+
+    /// Size, storage and state of a map.
+    ///
+    /// # Errors
+    ///
+    /// What is there breaks a rule of maps, or cannot be read.
+    pub fn survey(&self, map: &MapAt, care: Care) -> Result<Survey, Damage> {
+        self.shape.survey(self.reader(), map, care)
+    }
+
+    /// The name of the function that begins at, or contains, `code`.
+    pub fn function_name(&self, code: Addr) -> Option<String> {
+        let table = self.image.pclntab.as_ref().ok()?;
+        let name = table.find(self.va_of(code))?.name();
+        (!name.is_empty()).then(|| name.to_owned())
+    }
+
+    /// The dynamic type of the interface value in the two words `bytes`, and its data word: the
+    /// value itself where it is one pointer, else where the value is. `None` for nil.
+    ///
+    /// # Errors
+    ///
+    /// The interface's `itab` cannot be read.
+    pub fn dynamic(&self, bytes: &[u8], empty: bool) -> Result<Option<(TypeId, Addr)>, Fault> {
+        let first = Addr(word(bytes, 0));
+        if first.is_null() {
+            return Ok(None);
+        }
+        let descriptor = match empty {
+            true => first,
+            false => self.memory.addr(Addr(first.0.wrapping_add(self.itab.typ)))?,
+        };
+        Ok(Some((self.types.of_descriptor(descriptor), Addr(word(bytes, 8)))))
+    }
+
+    /// Whether the work has been asked to stop.
+    pub fn flow(&self) -> ControlFlow<()> {
+        match self.progress.cancelled() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// What must be added to an address of the executable to get one of the process.
+fn bias(image: &Image<'_>, target: &dyn Target) -> Result<u64, OpenError> {
+    let auxv = target.auxv();
+    let entry = auxv.iter().find(|(kind, _)| *kind == AT_ENTRY).map(|(_, value)| *value);
+    match entry {
+        Some(entry) => Ok(entry.wrapping_sub(image.elf.entry().0)),
+        None if image.elf.is_position_independent() => Err(OpenError::NoLoadAddress),
+        None => Ok(0),
+    }
+}
+
+fn modules(
+    memory: &dyn Memory,
+    source: &dyn Source,
+    first: Addr,
+) -> Result<Rc<[Module]>, OpenError> {
+    let layout = Moduledata::load(source)?;
+    match Module::all(memory, &layout, first) {
+        Ok(modules) => Ok(modules.into()),
+        Err(fault) => Err(OpenError::Unreadable { what: "runtime.firstmoduledata", fault }),
+    }
+}
+
+/// Believes the layouts only after real objects have agreed with them.
+fn check(image: &Image<'_>, modules: &[Module], bias: u64) -> Result<(), OpenError> {
+    let contradiction = |what: String| Err(OpenError::Contradiction(what));
+    let Some(module) = modules.first() else {
+        return contradiction("the process has no module".into());
+    };
+    if let Ok(table) = &image.pclntab {
+        let text = Addr(table.text().0.wrapping_add(bias));
+        if module.text.start != text {
+            let stated = module.text.start;
+            return contradiction(format!("moduledata.text is {stated}, the code begins at {text}"));
+        }
+    }
+    let ordered = |range: &std::ops::Range<Addr>| range.start <= range.end;
+    if !module.data.iter().chain([&module.types]).all(ordered) {
+        return contradiction("moduledata's ranges end before they begin".into());
+    }
+    Ok(())
+}
+
+/// The runtime's table of size classes; an empty one, which does not round, where it is not found.
+fn size_classes(image: &Image<'_>, memory: &dyn Memory, bias: u64) -> SizeClasses {
+    let Some(debug) = &image.debug else { return SizeClasses::default() };
+    let found = ["internal/runtime/gc.SizeClassToSize", "runtime.class_to_size"]
+        .iter()
+        .find_map(|name| debug.global(name));
+    let Some(table) = found else { return SizeClasses::default() };
+    let len = debug.size_of(table.ty).ok().flatten().unwrap_or(0) / 2;
+    SizeClasses::read(memory, Addr(table.addr.0.wrapping_add(bias)), len).unwrap_or_default()
+}

@@ -1,0 +1,65 @@
+//! What is needed to read goroutines and their stacks, gathered once per process.
+
+use mapscope_binary::Pclntab;
+use mapscope_target::{Addr, Fault, Thread};
+
+use super::{Goroutine, Goroutines, WaitReasons};
+use crate::evidence::{DwarfSource, G, M};
+use crate::stack::{Code, Unwinder};
+use crate::{Go, OpenError};
+
+/// The layouts and variables of the runtime's scheduler.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    g: G,
+    m: M,
+    allgs: Addr,
+    reasons: WaitReasons,
+}
+
+impl Scheduler {
+    /// Gathers them from the executable's DWARF.
+    ///
+    /// # Errors
+    /// No evidence for a layout, or no variable `runtime.allgs`.
+    pub fn open(go: &Go<'_>) -> Result<Scheduler, OpenError> {
+        let debug = go.image.debug.as_ref().ok_or(OpenError::NoDwarf)?;
+        let source = DwarfSource(debug);
+        let allgs = debug.global("runtime.allgs").ok_or(OpenError::NoVariable("runtime.allgs"))?;
+        let reasons = debug.global("runtime.waitReasonStrings").and_then(|global| {
+            let size = debug.size_of(global.ty).ok().flatten()?;
+            WaitReasons::read(go.memory(), go.addr_of(global.addr), size).ok()
+        });
+        Ok(Scheduler {
+            g: G::load(&source)?,
+            m: M::load(&source)?,
+            allgs: go.addr_of(allgs.addr),
+            reasons: reasons.unwrap_or_default(),
+        })
+    }
+
+    /// Reads every goroutine, the dead included.
+    ///
+    /// # Errors
+    /// The list of them cannot be read.
+    pub fn goroutines(&self, go: &Go<'_>) -> Result<Goroutines, Fault> {
+        Goroutines::read(go.memory(), &self.g, self.allgs)
+    }
+
+    /// Why a goroutine waits, in the runtime's words; `None` unless it does.
+    pub fn wait_reason(&self, goroutine: &Goroutine) -> Option<&str> {
+        let waits = matches!(goroutine.status, super::Status::Waiting | super::Status::Leaked);
+        self.reasons.get(goroutine.wait_reason).filter(|_| waits)
+    }
+
+    /// An unwinder for the goroutines of a process whose threads are `threads`.
+    pub fn unwinder<'a>(
+        &'a self,
+        go: &Go<'a>,
+        table: &'a Pclntab<'a>,
+        threads: &'a [Thread],
+    ) -> Unwinder<'a, 'a> {
+        let code = Code::new(table, go.addr_of(mapscope_binary::FileVa(0)).0);
+        Unwinder::new(go.memory(), code, &self.g, &self.m, threads)
+    }
+}

@@ -1,0 +1,191 @@
+//! The Go heap: which object an address lies in, how large it is, and what the allocator says
+//! of its type.
+
+mod class;
+mod span;
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+
+use mapscope_target::{Addr, Fault, Memory, MemoryExt};
+
+pub use class::SizeClasses;
+pub use span::{Span, SpanLayout};
+
+use crate::evidence::{HeapArena, Mheap, Missing, Source};
+
+/// An object of the heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its first byte, the malloc header included.
+    pub base: Addr,
+    /// Its size in bytes: the size class, not what was asked for.
+    pub size: u64,
+    /// Whether the allocator says it is in use.
+    pub in_use: bool,
+}
+
+/// Objects above this have a malloc header or a type in their span (since 1.22:
+/// `minSizeForMallocHeader` in runtime/mbitmap.go, 8-byte words × 64 bits).
+const NO_HEADER: u64 = 512;
+
+/// Spans remembered: a power of two.
+const CACHE: usize = 1 << 12;
+
+/// More spans than fit in 1 TiB of 8 KiB pages: a longer list is damage.
+const MAX_SPANS: u64 = 1 << 27;
+
+/// The heap of one process.
+pub struct Heap<'a> {
+    memory: &'a dyn Memory,
+    mheap: Addr,
+    layout: Mheap,
+    arena: HeapArena,
+    span: SpanLayout,
+    geometry: Geometry,
+    classes: SizeClasses,
+    cache: RefCell<Vec<Option<(u64, Option<Span>)>>>,
+}
+
+/// How the runtime cuts the address space (runtime/malloc.go; these values on linux/amd64 since
+/// 1.11, stated by constants in DWARF).
+#[derive(Clone, Copy, Debug)]
+struct Geometry {
+    page_size: u64,
+    arena_bytes: u64,
+    arena_base: u64,
+}
+
+impl Geometry {
+    fn load(source: &dyn Source) -> Geometry {
+        let constant = |name, usual: u64| {
+            source.constant(name).map_or(usual, |value| value as u64).max(1)
+        };
+        Geometry {
+            page_size: constant("runtime.pageSize", 8 << 10),
+            arena_bytes: constant("runtime.heapArenaBytes", 64 << 20),
+            arena_base: constant("runtime.arenaBaseOffsetUintptr", 0xffff_8000_0000_0000),
+        }
+    }
+}
+
+impl<'a> Heap<'a> {
+    /// The heap whose `runtime.mheap_` is at `mheap`.
+    pub(crate) fn new(
+        memory: &'a dyn Memory,
+        source: &dyn Source,
+        mheap: Addr,
+        classes: SizeClasses,
+    ) -> Result<Heap<'a>, Missing> {
+        Ok(Heap {
+            memory,
+            mheap,
+            layout: Mheap::load(source)?,
+            arena: HeapArena::load(source)?,
+            span: SpanLayout::load(source)?,
+            geometry: Geometry::load(source),
+            classes,
+            cache: RefCell::new(vec![None; CACHE]),
+        })
+    }
+
+    /// The bytes an allocation of `size` takes, by its size class.
+    pub fn rounded(&self, size: u64, pointers: bool) -> u64 {
+        let header = if self.span.has_headers() && pointers && size > NO_HEADER { 8 } else { 0 };
+        self.classes.rounded(size.saturating_add(header), self.geometry.page_size)
+    }
+
+    /// The span that `addr` lies in, if it is one that holds objects.
+    pub fn span_of(&self, addr: Addr) -> Option<Span> {
+        let page = addr.0 / self.geometry.page_size;
+        let slot = page as usize & (CACHE - 1);
+        if let Some((known, span)) = self.cache.borrow()[slot] {
+            if known == page {
+                return span;
+            }
+        }
+        let span = self.find_span(addr).ok().flatten();
+        self.cache.borrow_mut()[slot] = Some((page, span));
+        span
+    }
+
+    fn find_span(&self, addr: Addr) -> Result<Option<Span>, Fault> {
+        let g = &self.geometry;
+        let index = addr.0.wrapping_sub(g.arena_base) / g.arena_bytes;
+        // On linux/amd64 the first level has one entry (arenaL1Bits = 0).
+        let second = self.memory.addr(Addr(self.mheap.0.wrapping_add(self.layout.arenas)))?;
+        let Some(entry) = second.index(index, 8) else { return Ok(None) };
+        let arena = self.memory.addr(entry)?;
+        if arena.is_null() {
+            return Ok(None);
+        }
+        let page = addr.0 % g.arena_bytes / g.page_size;
+        let spans = Addr(arena.0.wrapping_add(self.arena.spans));
+        let Some(entry) = spans.index(page, 8) else { return Ok(None) };
+        let at = self.memory.addr(entry)?;
+        if at.is_null() {
+            return Ok(None);
+        }
+        let span = self.span.read(self.memory, at)?;
+        Ok(span.filter(|s| s.contains(addr, g.page_size)))
+    }
+
+    /// The object that `addr` lies in. `None` for what is no object of the heap: globals, stacks,
+    /// the runtime's own memory.
+    pub fn object(&self, addr: Addr) -> Option<Object> {
+        let span = self.span_of(addr)?;
+        let index = span.index_of(addr)?;
+        Some(Object {
+            base: span.object(index)?,
+            size: span.elemsize,
+            in_use: span.in_use(self.memory, index).unwrap_or(true),
+        })
+    }
+
+    /// The size in bytes of the allocation that begins at `addr`, the malloc header included.
+    pub fn allocated(&self, addr: Addr) -> Option<u64> {
+        self.span_of(addr).map(|span| span.elemsize)
+    }
+
+    /// The type the allocator keeps for the object at `addr`: in the word before it, or in its
+    /// span where the object is large. Objects up to 512 bytes and those without pointers have
+    /// none, and before 1.22 no object has.
+    pub fn type_word(&self, addr: Addr) -> Option<Addr> {
+        if !self.span.has_headers() {
+            return None;
+        }
+        let span = self.span_of(addr)?;
+        if span.noscan || span.elemsize <= NO_HEADER {
+            return None;
+        }
+        if span.size_class == 0 {
+            return span.large_type.filter(|ty| !ty.is_null());
+        }
+        let base = span.object(span.index_of(addr)?)?;
+        self.memory.addr(base).ok().filter(|ty| !ty.is_null())
+    }
+
+    /// Every span that holds objects, until `visit` breaks. The list is the runtime's
+    /// `mheap_.allspans`.
+    pub fn spans(&self, mut visit: impl FnMut(Span) -> ControlFlow<()>) -> Result<(), Fault> {
+        let list = Addr(self.mheap.0.wrapping_add(self.layout.allspans));
+        let (first, len) = (self.memory.addr(list)?, self.memory.u64(Addr(list.0 + 8))?);
+        let pointers = self.memory.bytes(first, len.saturating_mul(8), MAX_SPANS * 8)?;
+        for pointer in pointers.as_chunks::<8>().0 {
+            // A span that cannot be read is one that is just being made or freed.
+            let Ok(Some(span)) = self.span.read(self.memory, Addr(u64::from_le_bytes(*pointer)))
+            else {
+                continue;
+            };
+            if visit(span).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// `mheap_.sweepgen`: spans two below it have not been swept since the last GC cycle.
+    pub fn sweepgen(&self) -> Result<u32, Fault> {
+        self.memory.u32(Addr(self.mheap.0.wrapping_add(self.layout.sweepgen)))
+    }
+}

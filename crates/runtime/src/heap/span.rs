@@ -1,0 +1,130 @@
+//! `runtime.mspan`: a run of pages that holds objects of one size.
+
+use mapscope_target::{Addr, Fault, Memory, MemoryExt};
+
+use crate::evidence::{Missing, Mspan, Source};
+
+/// `mSpanInUse` (runtime/mheap.go): the only state in which a span holds objects.
+const IN_USE: u8 = 1;
+
+/// Larger than any span structure of any release, in bytes.
+const MAX_LAYOUT: usize = 1024;
+
+/// A span that holds objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Where the `mspan` itself is.
+    pub addr: Addr,
+    /// First byte of its pages.
+    pub start: Addr,
+    /// Length in pages.
+    pub npages: u64,
+    /// Object size in bytes.
+    pub elemsize: u64,
+    /// How many objects.
+    pub nelems: u64,
+    /// Objects below this index are in use.
+    pub freeindex: u64,
+    /// Size class; 0 for one large object.
+    pub size_class: u8,
+    /// Its objects hold no pointers.
+    pub noscan: bool,
+    /// Against [`super::Heap::sweepgen`]: swept or not.
+    pub sweepgen: u32,
+    /// The type of a large object.
+    pub large_type: Option<Addr>,
+    alloc_bits: Addr,
+    gcmark_bits: Addr,
+}
+
+impl Span {
+    /// Whether `addr` lies in its pages.
+    pub fn contains(&self, addr: Addr, page_size: u64) -> bool {
+        addr.offset_from(self.start).is_some_and(|d| d < self.npages.saturating_mul(page_size))
+    }
+
+    /// Which object `addr` lies in.
+    pub fn index_of(&self, addr: Addr) -> Option<u64> {
+        let index = addr.offset_from(self.start)?.checked_div(self.elemsize)?;
+        (index < self.nelems).then_some(index)
+    }
+
+    /// The first byte of object `index`.
+    pub fn object(&self, index: u64) -> Option<Addr> {
+        self.start.index(index, self.elemsize)
+    }
+
+    /// Whether object `index` is in use: below `freeindex`, or set in `allocBits`
+    /// (`mspan.isFree`, runtime/mbitmap.go).
+    pub fn in_use(&self, memory: &dyn Memory, index: u64) -> Result<bool, Fault> {
+        if index < self.freeindex {
+            return Ok(true);
+        }
+        bit(memory, self.alloc_bits, index)
+    }
+
+    /// Whether the GC's last mark phase reached object `index`.
+    pub fn marked(&self, memory: &dyn Memory, index: u64) -> Result<bool, Fault> {
+        bit(memory, self.gcmark_bits, index)
+    }
+}
+
+fn bit(memory: &dyn Memory, bits: Addr, index: u64) -> Result<bool, Fault> {
+    Ok(memory.u8(Addr(bits.0.wrapping_add(index / 8)))? >> (index % 8) & 1 != 0)
+}
+
+/// Where an `mspan` keeps what.
+pub struct SpanLayout {
+    at: Mspan,
+    nelems_size: u64,
+    freeindex_size: u64,
+}
+
+impl SpanLayout {
+    pub(crate) fn load(source: &dyn Source) -> Result<SpanLayout, Missing> {
+        // Both are uint16 since 1.22 (golang.org/cl/516255) and words before.
+        let size = |member| source.place("runtime.mspan", member).map_or(8, |p| p.size);
+        Ok(SpanLayout {
+            at: Mspan::load(source)?,
+            nelems_size: size("nelems"),
+            freeindex_size: size("freeindex"),
+        })
+    }
+
+    /// Whether objects above 512 bytes carry their type (since 1.22).
+    pub(crate) fn has_headers(&self) -> bool {
+        self.at.large_type.is_some()
+    }
+
+    /// The span at `at`; `None` where it holds no objects now.
+    pub(crate) fn read(&self, memory: &dyn Memory, at: Addr) -> Result<Option<Span>, Fault> {
+        let mut buf = [0u8; MAX_LAYOUT];
+        let size = (self.at.size as usize).min(MAX_LAYOUT);
+        memory.read(at, &mut buf[..size])?;
+        let l = &self.at;
+        let word = |offset: u64, size: u64| {
+            let from = (offset as usize).min(MAX_LAYOUT - 8);
+            let mut bytes = [0; 8];
+            let size = (size as usize).min(8);
+            bytes[..size].copy_from_slice(&buf[from..from + size]);
+            u64::from_le_bytes(bytes)
+        };
+        let class = word(l.spanclass, 1) as u8;
+        let span = Span {
+            addr: at,
+            start: Addr(word(l.start_addr, 8)),
+            npages: word(l.npages, 8),
+            elemsize: word(l.elemsize, 8),
+            nelems: word(l.nelems, self.nelems_size),
+            freeindex: word(l.freeindex, self.freeindex_size),
+            size_class: class >> 1,
+            noscan: class & 1 != 0,
+            sweepgen: word(l.sweepgen, 4) as u32,
+            large_type: l.large_type.map(|offset| Addr(word(offset, 8))),
+            alloc_bits: Addr(word(l.alloc_bits, 8)),
+            gcmark_bits: Addr(word(l.gcmark_bits, 8)),
+        };
+        let alive = word(l.state, 1) as u8 == IN_USE && span.elemsize > 0 && span.nelems > 0;
+        Ok(alive.then_some(span))
+    }
+}

@@ -1,0 +1,127 @@
+//! Maps: one interface over every implementation Go has had.
+//!
+//! A [`MapShape`] reads one implementation; which one is in the binary shows in its structures,
+//! not in its version. A third implementation would be one more file here.
+
+mod classic;
+mod damage;
+mod lines;
+mod survey;
+mod swiss;
+mod sync_map;
+
+use std::ops::ControlFlow;
+
+use mapscope_target::{Addr, Fault, Memory};
+
+pub use classic::Classic;
+pub use damage::Damage;
+pub use survey::{Array, Growth, State, Survey};
+pub use swiss::Swiss;
+pub use sync_map::{SyncEntry, SyncMap};
+
+use crate::evidence::{Missing, Source};
+use crate::heap::Heap;
+use crate::types::SlotLayout;
+
+/// Slots in a bucket (classic) or group (Swiss).
+pub const SLOTS: usize = 8;
+
+/// One map to be read: where its header is, and how its slots are laid out as far as its type is
+/// known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapAt {
+    /// The header: what a variable of map type holds.
+    pub addr: Addr,
+    /// How its buckets or groups are laid out; `None` where the type is not known.
+    pub slots: Option<SlotLayout>,
+}
+
+/// A bucket or group as it stands in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<'b> {
+    /// Where it is.
+    pub addr: Addr,
+    /// Its bytes: as many as [`SlotLayout::block_size`].
+    pub bytes: &'b [u8],
+    /// Bit `i` is set where slot `i` holds an entry.
+    pub full: u8,
+    /// The bucket it belongs to (classic), or the number of its table (Swiss).
+    pub home: u64,
+    /// How many overflow buckets stand before it in its chain (classic), or the number of the
+    /// group in its table (Swiss).
+    pub step: u64,
+    /// It belongs to the array before the growth that is under way (classic).
+    pub old: bool,
+}
+
+/// A field of a map's header, and what it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderField {
+    /// Its name in the runtime's source.
+    pub name: &'static str,
+    /// Bytes from the start of the header.
+    pub offset: u64,
+    /// Its value, as the runtime's programmers would write it.
+    pub value: String,
+    /// What it means, here.
+    pub meaning: String,
+}
+
+/// How thorough a survey is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// Headers, directories and tables only; what would need every bucket is estimated.
+    Quick,
+    /// Every bucket is visited.
+    Exact,
+}
+
+/// What a shape reads with.
+#[derive(Clone, Copy)]
+pub struct Reader<'r> {
+    /// The target's memory.
+    pub memory: &'r dyn Memory,
+    /// Its heap.
+    pub heap: &'r Heap<'r>,
+}
+
+/// Calls to make for each block, until one breaks.
+pub type Visit<'v> = &'v mut dyn FnMut(Block<'_>) -> ControlFlow<()>;
+
+/// One implementation of maps.
+pub trait MapShape {
+    /// What it is called: `classic`, `swiss`, `swiss-split`.
+    fn name(&self, slots: Option<&SlotLayout>) -> &'static str;
+
+    /// Size of a header in bytes, the size class to scan for.
+    fn header_size(&self) -> u64;
+
+    /// What `len` of the map says.
+    fn len(&self, memory: &dyn Memory, header: Addr) -> Result<u64, Fault>;
+
+    /// Size, storage and state of a map.
+    fn survey(&self, reader: Reader<'_>, map: &MapAt, care: Care) -> Result<Survey, Damage>;
+
+    /// Every array the map owns.
+    fn arrays(&self, reader: Reader<'_>, map: &MapAt) -> Result<Vec<Array>, Damage>;
+
+    /// Every bucket or group that can hold an entry, in the order of memory.
+    fn blocks(&self, reader: Reader<'_>, map: &MapAt, visit: Visit<'_>) -> Result<(), Damage>;
+
+    /// Each field of the header, explained.
+    fn explain(&self, reader: Reader<'_>, map: &MapAt) -> Result<Vec<HeaderField>, Damage>;
+
+    /// The first array of a map whose header would be at `header`, where what is there obeys
+    /// every invariant of a map; `Ok(None)` inside for a map without storage. For the scan, which
+    /// tries every object of the header's size.
+    fn prove(&self, reader: Reader<'_>, header: &[u8], at: Addr) -> Result<Option<Addr>, Damage>;
+}
+
+/// The implementation that is in the binary, by its structures; the newest is tried first.
+pub(crate) fn shape(source: &dyn Source) -> Result<Box<dyn MapShape>, Missing> {
+    match Swiss::load(source) {
+        Ok(swiss) => Ok(Box::new(swiss)),
+        Err(_) => Ok(Box::new(Classic::load(source)?)),
+    }
+}

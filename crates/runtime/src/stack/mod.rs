@@ -1,0 +1,81 @@
+//! Stacks: from a goroutine to the functions that are active on it.
+
+mod broken;
+mod code;
+mod frame;
+mod signal;
+mod start;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::ops::Range;
+
+use mapscope_target::{Addr, Fault, Memory, MemoryExt, Registers, Thread};
+
+use crate::evidence::{G, M};
+use crate::goroutine::Goroutine;
+
+pub use broken::Broken;
+pub use code::Code;
+pub use frame::Frame;
+pub use walk::Walk;
+
+use walk::Start;
+
+/// How many frames are followed unless said otherwise: a gigabyte of stack, which is where Go
+/// itself gives up, holds more only of functions with no locals at all.
+pub const DEFAULT_LIMIT: usize = 1 << 20;
+
+/// Unwinds the stacks of one process.
+#[derive(Clone, Copy)]
+pub struct Unwinder<'a, 'd> {
+    memory: &'a dyn Memory,
+    code: Code<'a, 'd>,
+    g: &'a G,
+    m: &'a M,
+    threads: &'a [Thread],
+    limit: usize,
+}
+
+impl<'a, 'd> Unwinder<'a, 'd> {
+    /// An unwinder; `threads` are the process's, with registers where they are known.
+    pub fn new(
+        memory: &'a dyn Memory,
+        code: Code<'a, 'd>,
+        g: &'a G,
+        m: &'a M,
+        threads: &'a [Thread],
+    ) -> Unwinder<'a, 'd> {
+        Unwinder { memory, code, g, m, threads, limit: DEFAULT_LIMIT }
+    }
+
+    /// The same with another limit of frames per stack.
+    pub fn with_limit(self, limit: usize) -> Unwinder<'a, 'd> {
+        Unwinder { limit, ..self }
+    }
+
+    /// The code it unwinds by.
+    pub fn code(&self) -> Code<'a, 'd> {
+        self.code
+    }
+
+    /// The frames of a goroutine's own stack. While its thread is on another stack (the
+    /// scheduler's, a signal handler's, C's), they begin where it left its own.
+    pub fn goroutine(&self, goroutine: &Goroutine) -> Walk<'a, 'd> {
+        let start = self.start(goroutine);
+        Walk::new(self.memory, self.code, goroutine.stack.clone(), start, self.limit)
+    }
+
+    /// The frames from a thread's registers on, on `stack`.
+    pub fn registers(&self, registers: &Registers, stack: Range<Addr>) -> Walk<'a, 'd> {
+        let start = Ok(Start::at(registers));
+        Walk::new(self.memory, self.code, stack, start, self.limit)
+    }
+
+    /// The stack of the `runtime.g` at `g`.
+    fn stack_of(&self, g: Addr) -> Result<Range<Addr>, Fault> {
+        let bound = |offset| self.memory.addr(Addr(g.0.wrapping_add(offset)));
+        Ok(bound(self.g.stack_lo)?..bound(self.g.stack_hi)?)
+    }
+}

@@ -1,0 +1,265 @@
+//! The types of the program, from its run-time descriptors and its DWARF, in one table.
+//!
+//! A type that has a descriptor is always read from it: its name is then as `reflect` prints it,
+//! and its layout is the one the runtime itself uses. DWARF adds the types that need no
+//! descriptor at run time: of globals and locals that never meet an interface or an allocation.
+
+mod debug;
+mod descriptor;
+mod name;
+mod reach;
+mod special;
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+
+use mapscope_binary::dwarf::{Debug, TypeRef as DebugRef};
+use mapscope_target::{Addr, Memory};
+use rustc_hash::FxHashMap;
+
+use crate::evidence::Source;
+use crate::module::Module;
+
+pub(crate) use descriptor::DescriptorLayouts;
+pub use name::short_name;
+pub use special::Special;
+
+/// A type of the program: an index into [`Types`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TypeId(u32);
+
+impl TypeId {
+    /// A dense number, for tables beside [`Types`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Type {
+    /// As `reflect` prints it: `map[string]*main.Session`.
+    pub name: String,
+    /// Size of a value in bytes.
+    pub size: u64,
+    /// Alignment of a value in bytes; 8 where only DWARF knows the type.
+    pub align: u64,
+    /// What it is made of.
+    pub kind: Kind,
+    /// Where its run-time descriptor is, if the binary has one.
+    pub descriptor: Option<Addr>,
+    /// The program gave it a name.
+    pub named: bool,
+    /// An interface holds it in its data word itself, not behind it: it is one pointer.
+    pub direct: bool,
+}
+
+/// What a type is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// `bool`
+    Bool,
+    /// `int8` to `int64`, `int`
+    Int,
+    /// `uint8` to `uint64`, `uint`, `uintptr`
+    Uint,
+    /// `float32`, `float64`
+    Float,
+    /// `complex64`, `complex128`
+    Complex,
+    /// `string`
+    String,
+    /// `unsafe.Pointer`
+    UnsafePointer,
+    /// `*T`
+    Pointer(TypeId),
+    /// `[]T`
+    Slice(TypeId),
+    /// `[N]T`
+    Array(TypeId, u64),
+    /// `struct`
+    Struct(Vec<Field>),
+    /// `map[K]V`
+    Map(MapType),
+    /// `chan T`
+    Chan(TypeId),
+    /// `func`: a pointer to a closure
+    Func,
+    /// An interface without methods: its first word is the dynamic type.
+    EmptyInterface,
+    /// An interface with methods: its first word is an `itab`.
+    Interface,
+    /// Not to be made out; why.
+    Unknown(String),
+}
+
+/// One field of a struct.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its name; `_` where blank.
+    pub name: String,
+    /// Bytes from the start of the struct.
+    pub offset: u64,
+    /// Its type.
+    pub ty: TypeId,
+}
+
+/// What a map holds, and how its slots are laid out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapType {
+    /// Key type.
+    pub key: TypeId,
+    /// Elem type.
+    pub elem: TypeId,
+    /// How a bucket or group is laid out; `None` where the binary has no descriptor of this map
+    /// type, so that no map of it can have been made.
+    pub slots: Option<SlotLayout>,
+    /// Descriptor of the bucket or group type: the type word of the map's arrays.
+    pub storage: Option<Addr>,
+}
+
+/// How the eight slots of a bucket (classic) or group (Swiss) are laid out.
+///
+/// The same four numbers describe every shape: key `i` is at `keys_off + i*key_stride`, elem `i`
+/// at `elems_off + i*elem_stride`, from the start of the bucket or group, whose first eight bytes
+/// are `tophash` or control bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotLayout {
+    /// Bytes from one bucket or group to the next.
+    pub block_size: u64,
+    /// From the start of the block to its first key.
+    pub keys_off: u64,
+    /// From one key to the next.
+    pub key_stride: u64,
+    /// From the start of the block to its first elem.
+    pub elems_off: u64,
+    /// From one elem to the next.
+    pub elem_stride: u64,
+    /// The slot holds a pointer to the key (keys above 128 bytes).
+    pub indirect_key: bool,
+    /// The slot holds a pointer to the elem (elems above 128 bytes).
+    pub indirect_elem: bool,
+    /// Keys and elems hold no pointers: the GC does not look inside.
+    pub pointer_free: bool,
+    /// Keys and elems are in arrays of their own, not side by side.
+    pub split: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Origin {
+    Descriptor(Addr),
+    Debug(DebugRef),
+}
+
+struct Slot {
+    origin: Origin,
+    ty: OnceCell<Rc<Type>>,
+}
+
+/// Every type met so far. Types are read when they are first asked for.
+pub struct Types<'a> {
+    memory: &'a dyn Memory,
+    debug: Option<&'a Debug<'a>>,
+    layouts: Rc<DescriptorLayouts>,
+    modules: Rc<[Module]>,
+    slots: RefCell<Vec<Rc<Slot>>>,
+    known: RefCell<FxHashMap<Origin, TypeId>>,
+    reach: reach::Memo,
+    special: special::Memo,
+}
+
+impl<'a> Types<'a> {
+    /// An empty table over `memory`, with layouts of the descriptors as `source` tells them.
+    pub(crate) fn new(
+        memory: &'a dyn Memory,
+        debug: Option<&'a Debug<'a>>,
+        source: &dyn Source,
+        modules: Rc<[Module]>,
+    ) -> Result<Types<'a>, crate::evidence::Missing> {
+        Ok(Types {
+            memory,
+            debug,
+            layouts: Rc::new(DescriptorLayouts::load(source)?),
+            modules,
+            slots: RefCell::default(),
+            known: RefCell::default(),
+            reach: reach::Memo::default(),
+            special: special::Memo::default(),
+        })
+    }
+
+    /// The type whose descriptor is at `addr`. Whether there is one shows in [`Types::get`].
+    pub fn of_descriptor(&self, addr: Addr) -> TypeId {
+        self.intern(Origin::Descriptor(addr))
+    }
+
+    /// The type that DWARF describes at `place`; by its descriptor where it has one.
+    pub fn of_debug(&self, place: DebugRef) -> TypeId {
+        let origin = self.descriptor_of(place).map_or(Origin::Debug(place), Origin::Descriptor);
+        self.intern(origin)
+    }
+
+    /// The type with this linker's name (`sync.poolLocal`), as DWARF knows it.
+    pub fn named(&self, name: &str) -> Option<TypeId> {
+        Some(self.of_debug(self.debug?.type_named(name)?))
+    }
+
+    /// The type itself.
+    pub fn get(&self, id: TypeId) -> Rc<Type> {
+        let slot = Rc::clone(&self.slots.borrow()[id.index()]);
+        Rc::clone(slot.ty.get_or_init(|| Rc::new(self.read(slot.origin))))
+    }
+
+    /// The map type of `id`, if it is one.
+    pub fn map(&self, id: TypeId) -> Option<MapType> {
+        match &self.get(id).kind {
+            Kind::Map(map) => Some(map.clone()),
+            _ => None,
+        }
+    }
+
+    /// The field of a struct, by name.
+    pub fn field(&self, id: TypeId, name: &str) -> Option<Field> {
+        match &self.get(id).kind {
+            Kind::Struct(fields) => fields.iter().find(|f| f.name == name).cloned(),
+            _ => None,
+        }
+    }
+
+    /// How many types have been met.
+    pub fn len(&self) -> usize {
+        self.slots.borrow().len()
+    }
+
+    /// Whether none has been met.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn intern(&self, origin: Origin) -> TypeId {
+        if let Some(id) = self.known.borrow().get(&origin) {
+            return *id;
+        }
+        let mut slots = self.slots.borrow_mut();
+        let id = TypeId(slots.len() as u32);
+        slots.push(Rc::new(Slot { origin, ty: OnceCell::new() }));
+        self.known.borrow_mut().insert(origin, id);
+        id
+    }
+
+    fn read(&self, origin: Origin) -> Type {
+        let read = match origin {
+            Origin::Descriptor(addr) => self.read_descriptor(addr),
+            Origin::Debug(place) => self.read_debug(place),
+        };
+        read.unwrap_or_else(|why| Type {
+            name: "?".into(),
+            size: 0,
+            align: 1,
+            kind: Kind::Unknown(why),
+            descriptor: None,
+            named: false,
+            direct: false,
+        })
+    }
+}
