@@ -3,30 +3,10 @@
 //!
 //! Runs on every executable under `MAPSCOPE_FIXTURES`, which `cargo xtask test` sets.
 
-use std::path::{Path, PathBuf};
+mod common;
 
+use common::fixtures;
 use mapscope_binary::{BuildInfo, Elf, FileVa, Pclntab, SymbolKind};
-
-/// Every executable two levels below the fixtures' directory, with its variant's name.
-fn fixtures() -> Vec<(String, PathBuf)> {
-    let Some(root) = std::env::var_os("MAPSCOPE_FIXTURES") else { return Vec::new() };
-    let mut found = Vec::new();
-    for variant in files(Path::new(&root)) {
-        let name = variant.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        found.extend(files(&variant).into_iter().filter(|p| is_elf(p)).map(|p| (name.clone(), p)));
-    }
-    assert!(!found.is_empty(), "MAPSCOPE_FIXTURES holds no executable");
-    found
-}
-
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir).into_iter().flatten();
-    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
-}
-
-fn is_elf(path: &Path) -> bool {
-    path.is_file() && std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"))
-}
 
 #[test]
 fn build_info_names_the_toolchain_of_the_variant() {

@@ -193,6 +193,7 @@ impl<'d, 'e> Walk<'d, 'e> {
         }
         let (name, ty, escaped) = self.unescape(name, ty)?;
         let location = self.locate(entry)?;
+        let location = self.credible(location, ty, escaped)?;
         self.variables.push(Variable {
             name,
             ty,
@@ -215,6 +216,24 @@ impl<'d, 'e> Walk<'d, 'e> {
         let (dwarf, unit, frame_is_cfa) = (&self.debug.dwarf, self.unit, self.frame_is_cfa);
         let standpoint = Standpoint { dwarf, unit, pc, frame_is_cfa };
         standpoint.locate(entry.offset, value, &mut self.budget)
+    }
+
+    /// The location, unless its pieces are more than the variable has. The compilers of Go 1.19
+    /// and 1.21 emit such for some interfaces, those of 1.26 and 1.27 for a few slices, and the
+    /// first pieces are as wrong as the others: the type word's register for the data word.
+    fn credible(
+        &self,
+        location: Location,
+        ty: TypeRef,
+        escaped: bool,
+    ) -> Result<Location, DwarfError> {
+        let Location::Pieces(pieces) = &location else { return Ok(location) };
+        let has = if escaped { Some(8) } else { self.debug.size_of(ty)? };
+        let sum = pieces.iter().try_fold(0u64, |sum, piece| sum.checked_add(piece.size));
+        Ok(match (sum, has) {
+            (Some(sum), Some(has)) if sum <= has => location,
+            _ => Location::Unsupported(format!("{} pieces in {has:?} bytes", pieces.len())),
+        })
     }
 
     /// What is said of a variable by its own entry and those it is an instance of.

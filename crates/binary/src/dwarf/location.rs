@@ -30,7 +30,7 @@ pub enum Location {
     Const(u64),
     /// Nowhere: the compiler has optimised it away, or it has no value yet or any more.
     Gone,
-    /// Described by operations that Go's compiler does not emit.
+    /// Described by operations that Go's compiler does not emit, or in a way that cannot be right.
     Unsupported(String),
 }
 

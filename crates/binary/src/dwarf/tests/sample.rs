@@ -144,7 +144,7 @@ fn functions(asm: &mut Asm, version: u16) {
     asm.uleb(20).text("held").reference("map").uleb(16).block(&[]);
     asm.uleb(7).code(0x100, 0x200);
     let pieces = [REG0, PIECE, 8, PIECE, 8, CFA, PIECE, 8];
-    asm.uleb(16).text("block").uleb(10).reference("int").block(&pieces).u8(0);
+    asm.uleb(16).text("block").uleb(10).reference("inner").block(&pieces).u8(0);
     asm.uleb(4).reference("main.inner");
     match version {
         5 => asm.u32(0),
