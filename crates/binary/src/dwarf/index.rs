@@ -12,7 +12,7 @@ use super::entry::Entry;
 use super::error::DwarfError;
 use super::function::{Function, Global};
 use super::types::TypeRef;
-use super::unit::{Bytes, Unit, Units, address, indexed_address};
+use super::unit::{Bytes, DAMAGE_KEPT, Unit, Units, address, indexed_address};
 use crate::FileVa;
 
 /// Everything that can be looked up by name or address.
@@ -32,9 +32,6 @@ pub(super) struct Index<'e> {
     /// Units in other languages than Go, which are not indexed.
     pub(super) foreign_units: usize,
 }
-
-/// At most this many errors are kept: a file of noise would make one of every unit.
-const DAMAGE_KEPT: usize = 1000;
 
 impl<'e> Index<'e> {
     /// Reads the top level of all of Go's units.

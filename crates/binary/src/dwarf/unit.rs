@@ -55,6 +55,13 @@ pub(super) struct Units<'e> {
     pub(super) damage: Vec<DwarfError>,
 }
 
+/// At most this many errors are kept: a file of noise would make one of every unit.
+pub(super) const DAMAGE_KEPT: usize = 1000;
+
+/// How many units are read: a Go program has one per package, and one per C file. An empty one
+/// takes a few bytes of the file, and hundreds here.
+const UNITS: usize = 1 << 17;
+
 impl<'e> Units<'e> {
     /// Reads the headers and root entries of all units. What cannot be read is in `damage`.
     pub(super) fn read(dwarf: &Dwarf<Bytes<'e>>, abbrev: &'e [u8]) -> Units<'e> {
@@ -63,9 +70,16 @@ impl<'e> Units<'e> {
         let mut headers = dwarf.units();
         loop {
             match headers.next() {
+                Ok(Some(header)) if units.list.len() == UNITS => {
+                    let UnitSectionOffset(offset) = header.offset();
+                    let (offset, what) = (offset as u64, "units");
+                    units.damage.push(DwarfError::TooMany { offset, what, limit: UNITS });
+                    return units;
+                }
                 Ok(Some(header)) => match read_unit(dwarf, header, &mut tables) {
                     Ok(unit) => units.list.push(unit),
-                    Err(error) => units.damage.push(error),
+                    Err(error) if units.damage.len() < DAMAGE_KEPT => units.damage.push(error),
+                    Err(_) => {}
                 },
                 Ok(None) => return units,
                 Err(source) => {
