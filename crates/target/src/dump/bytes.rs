@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use memmap2::{Mmap, UncheckedAdvice};
 
@@ -13,36 +14,44 @@ const WINDOW: usize = 64 << 10;
 /// What a core may keep resident unless `Core::set_resident_budget` says otherwise: 64 MiB.
 pub const DEFAULT_RESIDENT_BUDGET: usize = 64 << 20;
 
+/// What is read of a window, beyond the budget, before it is mapped after all: mapping one and
+/// giving it back costs as much as some ten reads of the file.
+const READS: u8 = 16;
+/// A read of this many bytes or more is worth a mapped window.
+const BULK: usize = 4096;
+/// The state of a window that is mapped; below it, how often it was read from the file instead.
+const MAPPED: u8 = u8::MAX;
+
 /// The bytes of a file.
 pub(super) struct Bytes {
     store: Store,
-    /// A bit for each window that was touched since the mapping was last emptied.
-    touched: Vec<AtomicU64>,
-    /// How many bits are set.
+    /// The state of each window.
+    windows: Vec<AtomicU8>,
+    /// How many are mapped.
     count: AtomicUsize,
     /// How many may be.
     budget: AtomicUsize,
 }
 
 enum Store {
-    Mapped(Mmap),
+    Mapped(Mmap, File),
     Owned(Vec<u8>),
 }
 
 impl Bytes {
     /// Maps a whole file.
-    pub(super) fn map(file: &File) -> io::Result<Bytes> {
+    pub(super) fn map(file: File) -> io::Result<Bytes> {
         if file.metadata()?.len() == 0 {
             return Ok(Bytes::owned(Vec::new()));
         }
         // SAFETY: the mapping is private and read-only. Whoever changes the file while we look
         // changes what we read, as with any file; nothing we do relies on two reads agreeing. Who
         // shortens it makes us die by SIGBUS, which a tool that reads files it is given can bear.
-        let map = unsafe { Mmap::map(file) }?;
-        let words = map.len().div_ceil(WINDOW).div_ceil(64);
+        let map = unsafe { Mmap::map(&file) }?;
+        let windows = map.len().div_ceil(WINDOW);
         Ok(Bytes {
-            store: Store::Mapped(map),
-            touched: std::iter::repeat_with(AtomicU64::default).take(words).collect(),
+            store: Store::Mapped(map, file),
+            windows: std::iter::repeat_with(AtomicU8::default).take(windows).collect(),
             count: AtomicUsize::new(0),
             budget: AtomicUsize::new(DEFAULT_RESIDENT_BUDGET / WINDOW),
         })
@@ -52,7 +61,7 @@ impl Bytes {
     pub(super) fn owned(bytes: Vec<u8>) -> Bytes {
         Bytes {
             store: Store::Owned(bytes),
-            touched: Vec::new(),
+            windows: Vec::new(),
             count: AtomicUsize::new(0),
             budget: AtomicUsize::new(usize::MAX),
         }
@@ -61,17 +70,59 @@ impl Bytes {
     /// All of them; what is read of these is not counted as resident.
     pub(super) fn all(&self) -> &[u8] {
         match &self.store {
-            Store::Mapped(map) => map,
+            Store::Mapped(map, _) => map,
             Store::Owned(bytes) => bytes,
         }
     }
 
     /// `len` bytes at `offset`.
-    #[inline]
     pub(super) fn get(&self, offset: usize, len: usize) -> Option<&[u8]> {
         let bytes = self.all().get(offset..offset.checked_add(len)?)?;
-        self.touch(offset, len);
+        for window in offset / WINDOW..(offset + len).div_ceil(WINDOW) {
+            if self.state(window) != MAPPED {
+                self.count_window(window);
+            }
+        }
         Some(bytes)
+    }
+
+    /// Fills `buf` from `offset` on; false where that is not all in the file.
+    #[inline]
+    pub(super) fn read(&self, offset: usize, buf: &mut [u8]) -> bool {
+        let end = offset.saturating_add(buf.len());
+        let Some(bytes) = self.all().get(offset..end) else { return false };
+        let one = offset / WINDOW == end.saturating_sub(1) / WINDOW;
+        if one && self.state(offset / WINDOW) == MAPPED || !self.read_file(offset, buf) {
+            buf.copy_from_slice(bytes);
+        }
+        true
+    }
+
+    #[inline]
+    fn state(&self, window: usize) -> u8 {
+        self.windows.get(window).map_or(MAPPED, |state| state.load(Ordering::Relaxed))
+    }
+
+    /// Reads past the mapping where the budget is spent and this window not yet worth an entry of
+    /// it; false where the bytes are to be copied from the mapping, which is then counted.
+    #[cold]
+    fn read_file(&self, offset: usize, buf: &mut [u8]) -> bool {
+        let window = offset / WINDOW;
+        let reads = self.state(window);
+        let spent = self.count.load(Ordering::Relaxed) >= self.budget.load(Ordering::Relaxed);
+        if let Store::Mapped(_, file) = &self.store
+            && spent
+            && reads < READS
+            && buf.len() < BULK
+            && file.read_exact_at(buf, offset as u64).is_ok()
+        {
+            if let Some(state) = self.windows.get(window) {
+                state.store(reads + 1, Ordering::Relaxed);
+            }
+            return true;
+        }
+        let _ = self.get(offset, buf.len());
+        false
     }
 
     /// Allows about `bytes` of the mapping to be resident.
@@ -79,39 +130,23 @@ impl Bytes {
         self.budget.store((bytes / WINDOW).max(1), Ordering::Relaxed);
     }
 
-    #[inline]
-    fn touch(&self, offset: usize, len: usize) {
-        let first = offset / WINDOW;
-        self.touch_window(first);
-        for window in first + 1..(offset + len).div_ceil(WINDOW) {
-            self.touch_window(window);
-        }
-    }
-
-    #[inline]
-    fn touch_window(&self, window: usize) {
-        let Some(word) = self.touched.get(window / 64) else { return };
-        let bit = 1 << (window % 64);
-        if word.load(Ordering::Relaxed) & bit == 0 {
-            self.count_window(word, bit);
-        }
-    }
-
     #[cold]
-    fn count_window(&self, word: &AtomicU64, bit: u64) {
-        word.fetch_or(bit, Ordering::Relaxed);
+    fn count_window(&self, window: usize) {
         if self.count.fetch_add(1, Ordering::Relaxed) >= self.budget.load(Ordering::Relaxed) {
             self.empty();
+        }
+        if let Some(state) = self.windows.get(window) {
+            state.store(MAPPED, Ordering::Relaxed);
         }
     }
 
     /// Gives the mapping's pages back; they stay in the kernel's page cache, uncounted.
     fn empty(&self) {
-        let Store::Mapped(map) = &self.store else { return };
-        for word in &self.touched {
-            word.store(0, Ordering::Relaxed);
+        let Store::Mapped(map, _) = &self.store else { return };
+        for state in &self.windows {
+            state.store(0, Ordering::Relaxed);
         }
-        self.count.store(0, Ordering::Relaxed);
+        self.count.store(1, Ordering::Relaxed);
         // SAFETY: MADV_DONTNEED only drops this mapping's page table entries. The mapping is of a
         // file, is never written and so has no pages of its own to lose: the next access finds the
         // same bytes in the file again. Slices that are lent out thus stay valid and unchanged.

@@ -42,6 +42,14 @@ pub struct Core {
     packing: Option<Packing>,
 }
 
+/// Where bytes of the process are.
+enum Place<'a> {
+    /// In the core file.
+    InCore { offset: usize, len: usize },
+    /// In a file that was spliced in.
+    Spliced(&'a [u8]),
+}
+
 /// How much of a core is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truncation {
@@ -128,16 +136,38 @@ impl Core {
     }
 
     /// What there is in one piece from `addr` on: at least one byte, at most `len`.
-    #[inline]
     fn piece(&self, addr: u64, len: usize) -> Result<&[u8], Why> {
+        match self.place(addr, len)? {
+            Place::InCore { offset, len } => self.bytes.get(offset, len).ok_or(Why::Truncated),
+            Place::Spliced(bytes) => Ok(bytes),
+        }
+    }
+
+    /// Copies what there is in one piece from `addr` on, and says how much that was.
+    #[inline]
+    fn copy(&self, addr: u64, buf: &mut [u8]) -> Result<usize, Why> {
+        match self.place(addr, buf.len())? {
+            Place::InCore { offset, len } => {
+                self.bytes.read(offset, &mut buf[..len]).then_some(len).ok_or(Why::Truncated)
+            }
+            Place::Spliced(bytes) => {
+                buf[..bytes.len()].copy_from_slice(bytes);
+                Ok(bytes.len())
+            }
+        }
+    }
+
+    /// Where the bytes at `addr` are: at least one, at most `len`.
+    #[inline]
+    fn place(&self, addr: u64, len: usize) -> Result<Place<'_>, Why> {
         let segment = self.segments.find(addr).ok_or(Why::Unmapped)?;
         let skip = addr - segment.start;
         if skip >= segment.present {
-            return self.lacking(segment, addr, len);
+            return self.lacking(segment, addr, len).map(Place::Spliced);
         }
         let len = usize::try_from(segment.present - skip).unwrap_or(usize::MAX).min(len);
         let offset = segment.offset.checked_add(skip as usize).ok_or(Why::Truncated)?;
-        self.bytes.get(offset, len).ok_or(Why::Truncated)
+        Ok(Place::InCore { offset, len })
     }
 
     #[cold]
@@ -207,9 +237,7 @@ impl Memory for Core {
         while done < buf.len() {
             let at = addr.checked_add(done as u64).ok_or(Fault::new(addr, Why::Overflow))?;
             let rest = &mut buf[done..];
-            let piece = self.piece(at.0, rest.len()).map_err(|why| Fault::new(at, why))?;
-            rest[..piece.len()].copy_from_slice(piece);
-            done += piece.len();
+            done += self.copy(at.0, rest).map_err(|why| Fault::new(at, why))?;
         }
         Ok(())
     }

@@ -110,10 +110,10 @@ impl Core {
         let mut head = [0; 4];
         let len = read_head(&mut file, &mut head).map_err(failed)?;
         let Some(packing) = Packing::of(&head[..len]) else {
-            return Core::from_file(path, &file, false);
+            return Core::from_file(path, file, false);
         };
         let plain = expand::expand(path, &mut file, packing, progress)?;
-        let mut core = Core::from_file(path, &plain.file, plain.broken)?;
+        let mut core = Core::from_file(path, plain.file, plain.broken)?;
         core.packing = Some(packing);
         Ok(core)
     }
@@ -123,7 +123,7 @@ impl Core {
         Core::new(Bytes::owned(bytes), false)
     }
 
-    fn from_file(path: &Path, file: &File, broken: bool) -> Result<Core, OpenCoreError> {
+    fn from_file(path: &Path, file: File, broken: bool) -> Result<Core, OpenCoreError> {
         let io = |source| OpenCoreError::Io { path: path.to_owned(), source };
         let header = |source| OpenCoreError::Header { path: path.to_owned(), source };
         Core::new(Bytes::map(file).map_err(io)?, broken).map_err(header)
