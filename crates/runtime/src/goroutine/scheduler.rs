@@ -1,9 +1,9 @@
 //! What is needed to read goroutines and their stacks, gathered once per process.
 
-use mapscope_binary::Pclntab;
+use mapscope_binary::FileVa;
 use mapscope_target::{Addr, Fault, Thread};
 
-use super::{Goroutine, Goroutines, WaitReasons};
+use super::{Goroutine, Goroutines, Status, WaitReasons};
 use crate::evidence::{DwarfSource, G, M};
 use crate::stack::{Code, Unwinder};
 use crate::{Go, OpenError};
@@ -48,18 +48,15 @@ impl Scheduler {
 
     /// Why a goroutine waits, in the runtime's words; `None` unless it does.
     pub fn wait_reason(&self, goroutine: &Goroutine) -> Option<&str> {
-        let waits = matches!(goroutine.status, super::Status::Waiting | super::Status::Leaked);
+        let waits = matches!(goroutine.status, Status::Waiting | Status::Leaked);
         self.reasons.get(goroutine.wait_reason).filter(|_| waits)
     }
 
-    /// An unwinder for the goroutines of a process whose threads are `threads`.
-    pub fn unwinder<'a>(
-        &'a self,
-        go: &Go<'a>,
-        table: &'a Pclntab<'a>,
-        threads: &'a [Thread],
-    ) -> Unwinder<'a, 'a> {
-        let code = Code::new(table, go.addr_of(mapscope_binary::FileVa(0)).0);
-        Unwinder::new(go.memory(), code, &self.g, &self.m, threads)
+    /// An unwinder for the stacks of a process whose threads are `threads`; `None` for an
+    /// executable whose pclntab could not be read.
+    pub fn unwinder<'b>(&'b self, go: &Go<'b>, threads: &'b [Thread]) -> Option<Unwinder<'b, 'b>> {
+        let table = go.image.pclntab.as_ref().ok()?;
+        let code = Code::new(table, go.addr_of(FileVa(0)).0);
+        Some(Unwinder::new(go.memory(), code, &self.g, &self.m, threads))
     }
 }

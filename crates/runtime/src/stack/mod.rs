@@ -5,8 +5,6 @@ mod code;
 mod frame;
 mod signal;
 mod start;
-#[cfg(test)]
-mod tests;
 mod walk;
 
 use std::ops::Range;

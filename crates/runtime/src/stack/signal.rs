@@ -1,47 +1,70 @@
 //! What a signal interrupted: the kernel saved it on the stack of the handler.
 
-use mapscope_target::{Addr, Fault, Memory, MemoryExt, Registers};
+use mapscope_target::{Memory, MemoryExt, Registers};
 
-use super::{Code, Walk};
+use super::Walk;
 
 /// The first frames of a signal handler.
 const TRAMPOLINES: [&str; 2] = ["runtime.sigtramp", "runtime.cgoSigtramp"];
-/// What a handler returns to: `runtime.sigreturn`, since Go 1.21 `runtime.sigreturn__sigaction`.
-const RESTORER: &str = "runtime.sigreturn";
 
 /// Where `struct ucontext` keeps `struct sigcontext` on amd64, in bytes
 /// (Linux, `asm-generic/ucontext.h`).
 const SIGCONTEXT: u64 = 40;
 /// DWARF's number of each of the sixteen registers in the order of `struct sigcontext`: r8 … r15,
-/// rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp (Linux, `asm/sigcontext.h`). `rip` follows.
+/// rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp (Linux, `asm/sigcontext.h`). Then come `rip`, the flags
+/// and the segments, `cs` first.
 const ORDER: [usize; 16] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7];
+
+/// `__USER_CS` of 64-bit code (Linux, `asm/segment.h`).
+const USER_CS: u16 = 0x33;
 
 /// The registers that the kernel saved for the handler on the stack that `walk` follows; `None`
 /// where the walk does not end in a handler's first frame.
 pub(super) fn interrupted(
     memory: &dyn Memory,
-    code: Code<'_, '_>,
     walk: Walk<'_, '_>,
     fs_base: u64,
 ) -> Option<Registers> {
     let handler = walk.last().filter(|frame| TRAMPOLINES.contains(&frame.func.name()))?;
-    let returns_to = memory.addr(Addr(handler.cfa.0.checked_sub(8)?)).ok()?;
-    if !code.find(returns_to)?.name().starts_with(RESTORER) {
-        return None;
-    }
-    // `struct rt_sigframe` is the return address and then the ucontext.
-    saved(memory, handler.cfa.checked_add(SIGCONTEXT)?, fs_base).ok()
+    // `struct rt_sigframe` is the return address (of a restorer, which with cgo is C's) and then
+    // the ucontext.
+    let words: [u8; 19 * 8] = memory.array(handler.cfa.checked_add(SIGCONTEXT)?).ok()?;
+    saved(&words, fs_base)
 }
 
-fn saved(memory: &dyn Memory, at: Addr, fs_base: u64) -> Result<Registers, Fault> {
-    let bytes: [u8; 17 * 8] = memory.array(at)?;
-    let (words, _) = bytes.as_chunks::<8>();
-    let mut registers = Registers { fs_base, ..Registers::default() };
-    for (word, number) in words.iter().zip(ORDER) {
-        if let Some(register) = registers.general.get_mut(number) {
-            *register = u64::from_le_bytes(*word);
-        }
+/// The registers in a `struct sigcontext`; `None` where its `cs` is not that of 64-bit code.
+fn saved(context: &[u8], fs_base: u64) -> Option<Registers> {
+    let (words, _) = context.as_chunks::<8>();
+    let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    let (general, rest) = words.split_at_checked(ORDER.len())?;
+    let &[rip, _flags, segments] = rest else { return None };
+    if segments as u16 != USER_CS {
+        return None;
     }
-    registers.rip = words.last().copied().map_or(0, u64::from_le_bytes);
-    Ok(registers)
+    let mut registers = Registers { rip, fs_base, ..Registers::default() };
+    for (word, number) in general.iter().zip(ORDER) {
+        *registers.general.get_mut(number)? = *word;
+    }
+    Some(registers)
+}
+
+#[cfg(test)]
+mod tests {
+    use mapscope_target::Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_context_is_believed_by_its_code_segment() {
+        let mut words: Vec<u64> = (100..116).collect();
+        words.extend([0x46_1234, 0x246, 0x002b_0000_0000_0033]);
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let registers = saved(&bytes, 7).unwrap();
+        assert_eq!((registers.rip, registers.fs_base), (0x46_1234, 7));
+        assert_eq!((registers.rsp(), registers.r14()), (Addr(115), Addr(106)));
+        words[18] = 0x23;
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        assert_eq!(saved(&bytes, 7), None);
+        assert_eq!(saved(&bytes[..64], 7), None);
+    }
 }

@@ -99,7 +99,7 @@ impl Unwinder<'_, '_> {
             return Ok(None);
         }
         let walk = self.registers(registers, stack);
-        Ok(signal::interrupted(self.memory, self.code, walk, registers.fs_base))
+        Ok(signal::interrupted(self.memory, walk, registers.fs_base))
     }
 
     /// Where the thread `m` left `stack` to read the clock (`runtime.nanotime1`).
