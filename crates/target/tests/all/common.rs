@@ -1,7 +1,7 @@
 //! What the tests of live processes and of cores share.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,30 @@ pub(crate) fn state(pid: u32) -> char {
     stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).unwrap_or('?')
 }
 
+/// A directory that is removed with what is in it.
+pub(crate) struct Dir(pub(crate) PathBuf);
+
+impl Dir {
+    pub(crate) fn new(test: &str) -> Dir {
+        let path = std::env::temp_dir().join(format!("mapscope-{}-{test}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Dir(path)
+    }
+
+    /// Writes a file into it.
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// This test program run again in a role. It ends when this is dropped, or when we end.
 pub(crate) struct Actor {
     pub(crate) child: Child,
@@ -56,9 +80,19 @@ impl Actor {
     /// The same, with something done to the command before.
     pub(crate) fn start_as(role: &str, prepare: impl FnOnce(&mut Command)) -> (Actor, String) {
         let mut command = Command::new(std::env::current_exe().unwrap());
+        prepare(&mut command);
+        Actor::spawn(role, command)
+    }
+
+    /// Starts a role by a command that runs the command line it is given.
+    pub(crate) fn run(role: &str, mut command: Command) -> (Actor, String) {
+        command.arg(std::env::current_exe().unwrap());
+        Actor::spawn(role, command)
+    }
+
+    fn spawn(role: &str, mut command: Command) -> (Actor, String) {
         command.args(["--exact", "role", "--nocapture", "--test-threads=1"]).env(ROLE, role);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        prepare(&mut command);
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         let stdin = child.stdin.take().unwrap();

@@ -10,7 +10,7 @@ use mapscope_target::{
     Target, Why,
 };
 
-use crate::common::{Actor, has_program, say, skip, until_stdin_closes};
+use crate::common::{Actor, Dir, has_program, say, skip, until_stdin_closes};
 use crate::synthetic::{Load, SparseCore};
 
 /// In the data of the child; also found in its core.
@@ -44,29 +44,6 @@ pub(crate) fn dumpee(role: &str) -> ! {
     // SAFETY: none: this is to fault.
     let byte = unsafe { std::ptr::read_volatile(FAULT as usize as *const u8) };
     unreachable!("{byte}");
-}
-
-/// A directory that is removed with what is in it.
-struct Dir(PathBuf);
-
-impl Dir {
-    fn new(test: &str) -> Dir {
-        let path = std::env::temp_dir().join(format!("mapscope-{}-{test}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Dir(path)
-    }
-
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 /// A core of a child, and what the child said of itself.

@@ -66,6 +66,30 @@ pub(crate) fn open(pid: u32) {
     }
 }
 
+/// A child with a thread that waits in the kernel for a child of its own, as one does that has
+/// called vfork: nothing but a signal that kills gets it out of there.
+pub(crate) fn stuck() -> ! {
+    std::thread::spawn(|| {
+        let flags = libc::CLONE_VFORK | libc::SIGCHLD;
+        // SAFETY: without CLONE_VM this is fork, except that we wait. The child calls nothing but
+        // what a signal handler may, and never returns.
+        unsafe {
+            if libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) == 0 {
+                let mut byte = 0u8;
+                libc::read(0, (&raw mut byte).cast(), 1);
+                libc::_exit(0);
+            }
+        }
+    });
+    let tasks = || std::fs::read_dir("/proc/self/task").unwrap();
+    wait_for("the thread to be stuck", || {
+        tasks()
+            .any(|task| state(task.unwrap().file_name().to_str().unwrap().parse().unwrap()) == 'D')
+    });
+    say(format_args!("ready "));
+    until_stdin_closes()
+}
+
 /// A counting child, opened.
 struct Counting {
     actor: Actor,
@@ -269,6 +293,20 @@ fn a_process_that_dies_while_it_is_frozen() {
     drop(pause);
     let again = child.live.freeze(Freeze::Stop, &Progress::default());
     assert!(matches!(again, Err(FreezeError::Gone { .. })), "{again:?}");
+}
+
+#[test]
+fn a_thread_that_cannot_be_interrupted() {
+    if !may_trace("a_thread_that_cannot_be_interrupted") {
+        return;
+    }
+    let (actor, _) = Actor::start("stuck");
+    let live = Live::open(actor.pid).unwrap();
+    let frozen = live.freeze(Freeze::Stop, &Progress::default());
+    assert!(matches!(frozen, Err(FreezeError::Stuck { state: 'D', .. })), "{frozen:?}");
+    let tracer = std::fs::read_to_string(format!("/proc/{}/status", actor.pid)).unwrap();
+    assert!(tracer.contains("TracerPid:\t0"), "{tracer}");
+    wait_for_state(actor.pid, "SR");
 }
 
 #[test]
