@@ -11,6 +11,7 @@
 
 mod cell;
 mod csv;
+mod discard;
 mod escape;
 mod json;
 mod json_value;
@@ -24,6 +25,7 @@ mod value;
 
 pub use cell::Cell;
 pub use csv::Csv;
+pub use discard::Discard;
 pub use json::Json;
 pub use ndjson::Ndjson;
 pub use sink::{Align, Column, Field, Head, Note, NoteKind, Sink, Table, Tail};

@@ -1,6 +1,7 @@
 //! A decoded Go value as plain nested data.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// A Go value, as far as it was read. Depth and number of items are bounded by who decodes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,5 +103,14 @@ impl<'a> Value<'a> {
     /// A string that was read whole.
     pub fn str(bytes: &'a [u8]) -> Value<'a> {
         Value::Str { bytes: Cow::Borrowed(bytes), len: bytes.len() as u64 }
+    }
+}
+
+/// Go's own syntax, safe on a terminal: what [`crate::Text`] writes.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = Vec::new();
+        crate::text_value::value(&mut out, self);
+        f.write_str(&String::from_utf8_lossy(&out))
     }
 }
