@@ -1,0 +1,97 @@
+//! The command line: what every command shares.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{doctor, info};
+
+/// See inside every map of a Go program: of a live process or of a core, without a rebuild.
+#[derive(Debug, Parser)]
+#[command(name = "mapscope", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 fine, 1 something was found, 2 mapscope or its use failed, \
+    3 the answer is incomplete.")]
+pub(crate) struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The questions, a file each under `commands`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say what a target or an executable is, and what will work on it
+    Info(info::Args),
+    /// Say what of this machine stands in the way, and what to do about it
+    Doctor(doctor::Args),
+}
+
+/// Which target, and how to open it.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TargetArgs {
+    /// A process id or a core file (also compressed by zstd or lz4)
+    pub(crate) target: String,
+
+    #[command(flatten)]
+    pub(crate) how: OpenArgs,
+}
+
+/// How to open a target.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Target")]
+pub(crate) struct OpenArgs {
+    /// The executable that the target runs, where it is not found by itself
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exe: Option<PathBuf>,
+
+    /// Go on where the executable is not the one that the core was written by
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// How to hold a live process still while it is read
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) freeze: Freeze,
+}
+
+/// How a live process is held still.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Freeze {
+    /// The cheapest way that makes the answer true
+    #[default]
+    Auto,
+    /// Stop all its threads for a moment
+    Stop,
+    /// Not at all: what is read races with the process, and is marked so
+    None,
+}
+
+/// Where the report goes and in which form.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// The form of the report
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) format: Format,
+
+    /// Write the report to FILE instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Show all columns in text
+    #[arg(long)]
+    pub(crate) wide: bool,
+}
+
+/// The form of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns for people
+    #[default]
+    Text,
+    /// One JSON object (docs/schema.md)
+    Json,
+    /// One JSON object a line
+    Ndjson,
+    /// A header row and comma-separated values
+    Csv,
+}

@@ -1,0 +1,130 @@
+//! From TARGET to a Go process that an analysis can be run on.
+
+use std::path::Path;
+
+use anyhow::Context;
+use mapscope_binary::Elf;
+use mapscope_report::Sink;
+use mapscope_runtime::{Go, Image, ImageError, OpenError};
+use mapscope_target::{Progress, Target};
+
+use super::Given;
+use super::core::{self, Dump};
+use super::live::{self, Process};
+use crate::args::TargetArgs;
+use crate::exit::Outcome;
+use crate::failure::Failure;
+use crate::image;
+use crate::render::About;
+use crate::session::Session;
+
+/// A target that is open.
+pub(crate) struct Opened<'a> {
+    /// Its executable.
+    pub(crate) image: &'a Image<'a>,
+    /// Its bytes.
+    pub(crate) target: &'a dyn Target,
+    /// What it is as a Go process, or why it cannot be understood as one.
+    pub(crate) go: Result<Go<'a>, OpenError>,
+}
+
+/// What a command does with a target: it may be called more than once, see [`Process::steady`].
+type Read<'r> = &'r mut dyn FnMut(Opened<'_>, &mut dyn Sink) -> anyhow::Result<()>;
+
+/// Opens what `args` name, lets `read` emit its report, and says how that ended.
+pub(crate) fn read(
+    args: &TargetArgs,
+    session: &Session,
+    read: Read<'_>,
+) -> anyhow::Result<Outcome> {
+    let result = match Given::recognise(&args.target)? {
+        Given::Pid(pid) => read_process(pid, args, session, read),
+        Given::Core(path) => read_core(&path, args, session, read),
+        Given::Exe(path) => {
+            let path = path.display();
+            Err(Failure::new(format!("{path} is an executable, which has no maps before it runs"))
+                .hint(format!(
+                    "give a process id or a core; for the file itself: mapscope info {path}"
+                ))
+                .into())
+        }
+    };
+    match result {
+        Err(error) if session.progress.cancelled() => {
+            let stage = session.progress.now().0;
+            let context = format!("interrupted while {stage}, before there was an answer");
+            crate::failure::tell(&error.context(context));
+            Ok(Outcome::Incomplete)
+        }
+        result => result,
+    }
+}
+
+fn read_process(
+    pid: u32,
+    args: &TargetArgs,
+    session: &Session,
+    read: Read<'_>,
+) -> anyhow::Result<Outcome> {
+    let process = Process::open(pid, &args.how)?;
+    let elf = elf(&process.image, &process.exe)?;
+    let image = parse(&elf, &process.exe)?;
+    let mut pass = |sink: &mut dyn Sink| read(open(&image, &process.live, session), sink);
+    let held = process.steady(&session.progress, &mut pass)?;
+    let target = live::words(pid, &process.exe) + &release(&image);
+    session.report(|renderer| {
+        let (notes, pause) = (held.notes, held.pause);
+        renderer.about(About { target, notes, pause, missing: Vec::new() });
+        pass(renderer)
+    })
+}
+
+fn read_core(
+    path: &Path,
+    args: &TargetArgs,
+    session: &Session,
+    read: Read<'_>,
+) -> anyhow::Result<Outcome> {
+    let dump = Dump::open(path, &args.how, &session.progress)?;
+    let elf = elf(&dump.image, &dump.exe)?;
+    let image = parse(&elf, &dump.exe)?;
+    let about = About {
+        target: core::words(path, &dump.core) + &release(&image),
+        notes: dump.notes.clone(),
+        missing: dump.missing.clone(),
+        pause: None,
+    };
+    session.report(|renderer| {
+        renderer.about(about);
+        read(open(&image, &dump.core, session), renderer)
+    })
+}
+
+fn open<'a>(image: &'a Image<'a>, target: &'a dyn Target, session: &'a Session) -> Opened<'a> {
+    let progress: &Progress = &session.progress;
+    Opened { image, target, go: Go::open(image, target, progress) }
+}
+
+/// The ELF file that an executable is.
+pub(crate) fn elf<'d>(image: &'d image::Image, exe: &Path) -> anyhow::Result<Elf<'d>> {
+    Elf::parse(image.as_ref()).with_context(|| unusable(exe))
+}
+
+/// What it says of itself.
+pub(crate) fn parse<'e>(elf: &'e Elf<'e>, exe: &Path) -> anyhow::Result<Image<'e>> {
+    Image::parse(elf).map_err(|error| match error {
+        ImageError::BuildInfo(why) => Failure::new(format!("{}: {why}", unusable(exe)))
+            .hint("mapscope reads programs built by Go 1.19 or newer")
+            .into(),
+        error => anyhow::Error::new(error).context(unusable(exe)),
+    })
+}
+
+fn unusable(exe: &Path) -> String {
+    format!("{} cannot be used", exe.display())
+}
+
+/// `, go1.26.6`.
+fn release(image: &Image<'_>) -> String {
+    format!(", {}", image.build.version)
+}

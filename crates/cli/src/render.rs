@@ -1,0 +1,99 @@
+//! From a report to its form.
+
+use std::io;
+use std::time::Duration;
+
+use mapscope_report::{Cell, Csv, Field, Head, Json, Ndjson, Note, Sink, Table, Tail, Text};
+
+use crate::args::Format;
+use crate::exit::Outcome;
+use crate::output::Output;
+
+/// A renderer that adds what is known of the target, and remembers how the report ended.
+pub(crate) struct Renderer {
+    sink: Box<dyn Sink>,
+    about: About,
+    outcome: Outcome,
+}
+
+/// What is known of a target beside what an analysis says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    /// The target in words.
+    pub(crate) target: String,
+    /// What limits the answer.
+    pub(crate) notes: Vec<Note>,
+    /// What the target itself lacks.
+    pub(crate) missing: Vec<String>,
+    /// How long it stood still.
+    pub(crate) pause: Option<Duration>,
+}
+
+impl Renderer {
+    /// A renderer of the form `format`; `wide` shows every column of text.
+    pub(crate) fn new(format: Format, wide: bool, output: Output) -> Renderer {
+        let sink: Box<dyn Sink> = match format {
+            Format::Text => Box::new(Text::new(output, wide)),
+            Format::Json => Box::new(Json::new(output)),
+            Format::Ndjson => Box::new(Ndjson::new(output)),
+            Format::Csv => Box::new(Csv::new(output, io::stderr())),
+        };
+        Renderer { sink, about: About::default(), outcome: Outcome::Fine }
+    }
+
+    /// Adds what is known of the target.
+    pub(crate) fn about(&mut self, about: About) {
+        self.about = about;
+    }
+
+    /// How the report ended.
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+impl Sink for Renderer {
+    fn head(&mut self, head: &Head) -> io::Result<()> {
+        if self.about.target.is_empty() {
+            return self.sink.head(head);
+        }
+        self.sink.head(&Head { target: self.about.target.clone(), ..head.clone() })
+    }
+
+    fn fields(&mut self, key: &str, title: &str, fields: &[Field<'_>]) -> io::Result<()> {
+        self.sink.fields(key, title, fields)
+    }
+
+    fn lines(&mut self, key: &str, title: &str, lines: &[String]) -> io::Result<()> {
+        self.sink.lines(key, title, lines)
+    }
+
+    fn table(&mut self, table: &Table<'_>) -> io::Result<()> {
+        self.sink.table(table)
+    }
+
+    fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
+        self.sink.row(cells)
+    }
+
+    fn end_table(&mut self) -> io::Result<()> {
+        self.sink.end_table()
+    }
+
+    fn note(&mut self, note: Note) -> io::Result<()> {
+        self.sink.note(note)
+    }
+
+    fn finish(&mut self, tail: &Tail) -> io::Result<()> {
+        for note in std::mem::take(&mut self.about.notes) {
+            self.sink.note(note)?;
+        }
+        let mut tail = tail.clone();
+        tail.missing.append(&mut self.about.missing);
+        tail.pause = tail.pause.or(self.about.pause);
+        let found = if tail.found { Outcome::Found } else { Outcome::Fine };
+        let whole = if tail.complete() { Outcome::Fine } else { Outcome::Incomplete };
+        self.outcome = self.outcome.and(found).and(whole);
+        self.sink.finish(&tail)
+    }
+}

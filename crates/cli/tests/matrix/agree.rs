@@ -1,0 +1,145 @@
+//! Whether what mapscope says is what the program said of itself.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+/// What mapscope's `ls` must say of `truth`: a line for each difference.
+pub(crate) fn listing(truth: &Value, listed: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let rows = array(listed, "maps");
+    let by_addr: HashMap<&str, &Value> = rows.iter().map(|row| (text(row, "addr"), row)).collect();
+    if by_addr.len() != rows.len() {
+        wrong.push(format!("{} rows for {} addresses", rows.len(), by_addr.len()));
+    }
+    for fact in array(truth, "maps") {
+        match by_addr.get(text(fact, "addr")) {
+            Some(row) => wrong.extend(one(fact, row)),
+            None => wrong.push(format!("{}: not listed", about(fact))),
+        }
+    }
+    for decoy in array(truth, "decoys").iter().filter_map(Value::as_str) {
+        if let Some(row) = by_addr.get(decoy) {
+            wrong.push(format!("{decoy} is no map, but listed as {row}"));
+        }
+    }
+    for path in array(truth, "absent").iter().filter_map(Value::as_str) {
+        if let Some(row) = rows.iter().find(|row| text(row, "path") == path) {
+            wrong.push(format!("{path} is nil, but listed as {row}"));
+        }
+    }
+    wrong
+}
+
+/// One row of `ls` against what the program said of that map.
+fn one(fact: &Value, row: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut differ = |what: &str, want: &Value, got: &Value| {
+        if want != got {
+            wrong.push(format!("{}: {what} is {got}, should be {want}", about(fact)));
+        }
+    };
+    differ("len", &fact["len"], &row["len"]);
+    let unreachable = fact["path"].is_null();
+    if unreachable {
+        differ("path", &Value::Null, &row["path"]);
+        differ("found_by", &"scan".into(), &row["found_by"]);
+    } else if text(fact, "path") != "?" {
+        differ("path", &fact["path"], &row["path"]);
+    }
+    // Of a map that nothing holds any more, the type can be lost; it must not be wrong.
+    if !(unreachable && row["typed_by"].is_null()) {
+        differ("type", &fact["type"], &row["type"]);
+    }
+    // The zoo names only states that are worth a name; a map that is busy with nothing is one of
+    // two others.
+    match text(fact, "state") {
+        "" if matches!(text(row, "state"), "steady" | "lazy" | "empty") => {}
+        "" => differ("state", &"steady".into(), &row["state"]),
+        _ => differ("state", &fact["state"], &row["state"]),
+    }
+    wrong
+}
+
+/// What mapscope's `entries` must say of one map: a line for each difference.
+pub(crate) fn entries(fact: &Value, shown: &[(Value, Value)]) -> Vec<String> {
+    if fact.get("entries").is_none() {
+        return sums(fact, shown);
+    }
+    let mut want: Vec<(String, String)> = array(fact, "entries")
+        .iter()
+        .map(|entry| (canonical(&entry[0]), canonical(&entry[1])))
+        .collect();
+    let mut got: Vec<(String, String)> =
+        shown.iter().map(|(key, elem)| (canonical(key), canonical(elem))).collect();
+    want.sort();
+    got.sort();
+    if want.len() != got.len() {
+        return vec![format!("{}: {} entries, not {}", about(fact), got.len(), want.len())];
+    }
+    let pairs = want.iter().zip(&got).filter(|(want, got)| want != got).take(5);
+    pairs.map(|(want, got)| format!("{}: {got:?}, should be {want:?}", about(fact))).collect()
+}
+
+fn sums(fact: &Value, shown: &[(Value, Value)]) -> Vec<String> {
+    let sum = |each: fn(&(Value, Value)) -> &Value| {
+        shown.iter().fold(0_u64, |sum, entry| sum.wrapping_add(integer(each(entry)))).to_string()
+    };
+    let got = [sum(|entry| &entry.0), sum(|entry| &entry.1)];
+    let want = [text(fact, "key_sum"), text(fact, "elem_sum")];
+    let full = Some(shown.len() as u64) == fact["len"].as_u64();
+    match full && got == want {
+        true => Vec::new(),
+        false => {
+            vec![format!(
+                "{}: {} entries sum up to {got:?}, not {want:?}",
+                about(fact),
+                shown.len()
+            )]
+        }
+    }
+}
+
+/// A whole number of either sign, as Go's conversion to uint64 has it.
+fn integer(value: &Value) -> u64 {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.parse().unwrap_or_else(|_| text.parse::<i64>().unwrap_or_default() as u64)
+}
+
+/// A value in one spelling: numbers that are equal in a double become the same text, and what
+/// mapscope adds to or leaves out of an unprintable string or a long value does not matter.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Number(number) => format!("{:?}", number.as_f64().unwrap_or(f64::NAN)),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(canonical).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(members) => {
+            let mut members: Vec<String> = members
+                .iter()
+                .filter(|(name, _)| *name != "$string")
+                .map(|(name, member)| format!("{name}: {}", canonical(member)))
+                .collect();
+            members.sort();
+            format!("{{{}}}", members.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The map in question: its name in the fixture, address and type.
+pub(crate) fn about(fact: &Value) -> String {
+    let (name, path) = (text(fact, "name"), text(fact, "path"));
+    format!("{name} ({} {} {path})", text(fact, "addr"), text(fact, "type"))
+}
+
+/// The array `key` of `value`, empty where there is none.
+pub(crate) fn array<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The string `key` of `value`, empty where there is none.
+pub(crate) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().unwrap_or_default()
+}

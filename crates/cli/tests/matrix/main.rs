@@ -1,0 +1,91 @@
+//! Every fixture variant, live and from cores: mapscope must say what the program says of itself.
+//!
+//! Each variant and kind of target is one test: `1.24.11-noswissmap-exe/gcore`.
+#![allow(clippy::print_stdout, reason = "a test harness prints")]
+
+mod agree;
+mod library;
+mod run;
+mod zoo;
+
+use std::path::PathBuf;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use run::{Target, agreed, check};
+use zoo::{Variant, Zoo};
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // The programs under test need a core of their own.
+    arguments.test_threads.get_or_insert(2);
+    let trials = match Variant::all() {
+        Ok(variants) => variants.iter().flat_map(trials).collect(),
+        Err(why) => skip("matrix", &why),
+    };
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// Says that a test is skipped, in the form that `cargo xtask test` collects.
+fn skip(name: &str, why: &str) -> Vec<Trial> {
+    println!("SKIPPED {name}: {why}");
+    Vec::new()
+}
+
+fn trials(variant: &Variant) -> Vec<Trial> {
+    let mut trials = vec![trial(variant, "live", live), trial(variant, "gcore", from_gcore)];
+    match zoo::no_kernel_core() {
+        None => trials.push(trial(variant, "core", from_kernel)),
+        Some(why) => trials.extend(skip(&format!("{}/core", variant.name), &why)),
+    }
+    trials
+}
+
+fn trial(variant: &Variant, kind: &str, test: fn(&Variant) -> Result<(), Failed>) -> Trial {
+    let own = variant.clone();
+    Trial::test(format!("{}/{kind}", variant.name), move || test(&own))
+}
+
+/// A serving process, stopped for the read and not.
+fn live(variant: &Variant) -> Result<(), Failed> {
+    let zoo = Zoo::serving(variant);
+    let pid = zoo.pid().to_string();
+    let process = mapscope_target::Live::open(zoo.pid())?;
+    agreed(&library::check(&zoo.truth, &process, &variant.zoo())?, "the libraries")?;
+    check(&zoo.truth, &Target::live(&pid, "stop"))?;
+    check(&zoo.truth, &Target::live(&pid, "none"))
+}
+
+/// A core by gcore: every other release with the pages of files, every third compressed.
+fn from_gcore(variant: &Variant) -> Result<(), Failed> {
+    let dir = Scratch::new(variant, "gcore");
+    let zoo = Zoo::serving(variant);
+    let core = zoo::gcore(&zoo, &dir.0, variant.name.len().is_multiple_of(2));
+    check(&zoo.truth, &Target::core(&core, variant))
+}
+
+/// A core by the kernel, of a crash.
+fn from_kernel(variant: &Variant) -> Result<(), Failed> {
+    let dir = Scratch::new(variant, "core");
+    let (truth, core) = zoo::crashed(variant, &dir.0);
+    check(&truth, &Target::core(&core, variant))
+}
+
+/// A directory for a test's files, which are large: removed with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(variant: &Variant, kind: &str) -> Scratch {
+        let name = format!("matrix-{}-{kind}-{}", variant.name, std::process::id());
+        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&dir).expect("a directory of the test's own");
+        Scratch(dir)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Left behind, it would only take room.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,77 @@
+//! Running mapscope on one target.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use libtest_mimic::Failed;
+use serde_json::Value;
+
+use crate::agree;
+use crate::zoo::Variant;
+
+/// A target as the command line names it.
+pub(crate) struct Target {
+    words: Vec<String>,
+}
+
+impl Target {
+    /// A process, held still by `freeze`.
+    pub(crate) fn live(pid: &str, freeze: &str) -> Target {
+        Target { words: [pid, "--freeze", freeze].map(str::to_owned).into() }
+    }
+
+    /// A core of a variant's zoo.
+    pub(crate) fn core(core: &Path, variant: &Variant) -> Target {
+        let (core, exe) = (core.display().to_string(), variant.zoo().display().to_string());
+        Target { words: vec![core, "--exe".into(), exe] }
+    }
+}
+
+/// Whether `ls` and `entries` say of `target` what is true.
+pub(crate) fn check(truth: &Value, target: &Target) -> Result<(), Failed> {
+    let mut wrong = agree::listing(truth, &mapscope("ls", &[], target)?);
+    for fact in sample(truth) {
+        let map = agree::text(fact, "addr");
+        let shown = mapscope("entries", &[map, "--values", "--depth", "9"], target)?;
+        let entries: Vec<(Value, Value)> = agree::array(&shown, "entries")
+            .iter()
+            .map(|row| (row["key"].clone(), row["elem"].clone()))
+            .collect();
+        wrong.extend(agree::entries(fact, &entries));
+    }
+    agreed(&wrong, &target.words.join(" "))
+}
+
+/// Fails with the differences that `by` has from the truth.
+pub(crate) fn agreed(wrong: &[String], by: &str) -> Result<(), Failed> {
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let shown = wrong.len().min(40);
+    let (lines, more) = (wrong[..shown].join("\n  "), wrong.len() - shown);
+    Err(format!("{} differences by {by}:\n  {lines}\n  and {more} more", wrong.len()).into())
+}
+
+/// Maps to be opened by the command itself; all are opened in the test of the libraries.
+fn sample(truth: &Value) -> impl Iterator<Item = &Value> {
+    agree::array(truth, "maps").iter().step_by(60)
+}
+
+/// One answer of mapscope, as JSON.
+fn mapscope(command: &str, more: &[&str], target: &Target) -> Result<Value, Failed> {
+    let output = Command::new(env!("CARGO_BIN_EXE_mapscope"))
+        .arg(command)
+        .arg(&target.words[0])
+        .args(more)
+        .args(&target.words[1..])
+        .args(["--format", "json"])
+        .stdin(Stdio::null())
+        .output()?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if !matches!(output.status.code(), Some(0 | 1)) {
+        return Err(
+            format!("mapscope {command} {:?}: {}: {stderr}", target.words, output.status).into()
+        );
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
