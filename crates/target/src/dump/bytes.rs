@@ -19,6 +19,8 @@ pub const DEFAULT_RESIDENT_BUDGET: usize = 64 << 20;
 const READS: u8 = 16;
 /// A read of this many bytes or more is worth a mapped window.
 const BULK: usize = 4096;
+/// How many windows have a state: those of the first TiB.
+const MAX_WINDOWS: usize = 1 << 24;
 /// The state of a window that is mapped; below it, how often it was read from the file instead.
 const MAPPED: u8 = u8::MAX;
 
@@ -48,7 +50,7 @@ impl Bytes {
         // changes what we read, as with any file; nothing we do relies on two reads agreeing. Who
         // shortens it makes us die by SIGBUS, which a tool that reads files it is given can bear.
         let map = unsafe { Mmap::map(&file) }?;
-        let windows = map.len().div_ceil(WINDOW);
+        let windows = map.len().div_ceil(WINDOW).min(MAX_WINDOWS);
         Ok(Bytes {
             store: Store::Mapped(map, file),
             windows: std::iter::repeat_with(AtomicU8::default).take(windows).collect(),

@@ -14,13 +14,17 @@ const PN_XNUM: u16 = 0xffff;
 /// The size of an `Elf64_Phdr`.
 const PHDR: usize = 56;
 
+/// The most program headers that are read: twice the highest `vm.max_map_count` that a
+/// distribution sets (1048576).
+const MAX_HEADERS: u64 = 1 << 21;
+
 /// What a core's program headers say.
 pub(super) struct Headers {
     /// `PT_LOAD` in the order of the file.
     pub(super) loads: Vec<Load>,
     /// `PT_NOTE`: offset and size.
     pub(super) notes: Vec<(u64, u64)>,
-    /// Program headers that lie beyond the end of the file.
+    /// Program headers that lie beyond the end of the file, or beyond all that can be true.
     pub(super) missing: u64,
 }
 
@@ -92,7 +96,7 @@ fn count(bytes: &[u8]) -> Option<u64> {
 
 fn read_table(table: &[u8], size: usize, count: u64) -> Headers {
     let mut headers = Headers { loads: Vec::new(), notes: Vec::new(), missing: 0 };
-    let present = (table.len() / size) as u64;
+    let present = ((table.len() / size) as u64).min(MAX_HEADERS);
     headers.missing = count.saturating_sub(present);
     for entry in table.chunks_exact(size).take(count.min(present) as usize) {
         let word = |at| u64_at(entry, at).unwrap_or(0);

@@ -20,7 +20,7 @@ pub use splice::FileBytes;
 
 use crate::{Addr, Crash, Fault, Kind, Mapping, Memory, MemoryExt, Target, Thread, Why};
 use bytes::Bytes;
-use notes::Notes;
+use notes::{Notes, PATH_MAX};
 use segments::{Segment, Segments};
 use splice::{Span, Splices};
 
@@ -28,8 +28,9 @@ use splice::{Span, Splices};
 const AT_PHDR: u64 = 3;
 /// `AT_EXECFN`: where the path given to `execve` lies in memory.
 const AT_EXECFN: u64 = 31;
-/// The kernel's `PATH_MAX`, without the NUL.
-const PATH_MAX: usize = 4095;
+/// How many bytes of paths the list of mappings may hold: two headers and one long path could
+/// otherwise make many copies of it. The mappings after that have none.
+const MAX_PATHS: usize = 64 << 20;
 
 /// A process as a core file has it. The file is mapped, never loaded.
 pub struct Core {
@@ -217,8 +218,10 @@ fn mappings(segments: &Segments, notes: &Notes) -> Vec<Mapping> {
         let index = files.partition_point(|f| f.start <= segment.start).checked_sub(1)?;
         files.get(index).filter(|f| segment.start < f.end).copied()
     };
+    let mut room = MAX_PATHS;
     let mapping = |segment: &Segment| {
-        let file = with_file(segment);
+        let file = with_file(segment).filter(|f| f.path.as_os_str().len() <= room);
+        room -= file.map_or(0, |f| f.path.as_os_str().len());
         Mapping {
             start: Addr(segment.start),
             end: Addr(segment.end),

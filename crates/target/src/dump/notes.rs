@@ -16,6 +16,12 @@ const NT_AUXV: u32 = 6;
 const NT_FILE: u32 = 0x4649_4c45;
 const NT_SIGINFO: u32 = 0x5349_4749;
 
+/// The most threads and mapped files that are taken from a core. A process has at most as many
+/// threads as there are pids (4194304), and more than a million of either has not been seen.
+const MAX_ENTRIES: usize = 1 << 20;
+/// The longest path that `execve` and `open` take, the kernel's `PATH_MAX`.
+pub(super) const PATH_MAX: usize = 4096;
+
 /// Where the notes of an `elf_prstatus` keep `pr_reg`.
 const PR_REG: usize = 112;
 /// The order of `user_regs_struct` in `pr_reg`, for each of [`Registers::general`].
@@ -62,6 +68,9 @@ impl Notes {
 
     fn add_thread(&mut self, body: &[u8]) {
         let Some(tid) = u32_at(body, 32) else { return };
+        if self.threads.len() == MAX_ENTRIES {
+            return;
+        }
         let signal = u16_at(body, 12).unwrap_or(0);
         if self.threads.is_empty() && signal != 0 {
             let signal = i32::from(signal);
@@ -119,6 +128,7 @@ fn files(body: &[u8]) -> Option<Vec<MappedFile>> {
     let table = body.get(16..)?.get(..count.checked_mul(24)?)?;
     let paths = body.get(16 + table.len()..)?.split(|&b| b == 0);
     let entries = table.chunks_exact(24).zip(paths);
+    let entries = entries.take(MAX_ENTRIES).filter(|(_, path)| path.len() < PATH_MAX);
     let files = entries.filter_map(|(entry, path)| {
         Some(MappedFile {
             start: u64_at(entry, 0)?,

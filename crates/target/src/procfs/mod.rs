@@ -4,12 +4,19 @@ mod maps;
 mod status;
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 pub(crate) use maps::maps;
 pub(crate) use status::{Stat, Status};
+
+/// The most of a command line or an environment that is read: 16 MiB. `execve` takes less, but a
+/// process can say later that they are anywhere (`PR_SET_MM_ENV_END`).
+const MAX_STRINGS: u64 = 16 << 20;
+/// The most entries that an auxiliary vector can have; the kernel writes about twenty.
+const MAX_AUXV: usize = 4096;
 
 /// `/proc/PID/NAME`.
 pub(crate) fn path(pid: u32, name: &str) -> PathBuf {
@@ -43,12 +50,14 @@ pub(crate) fn parse_auxv(bytes: &[u8]) -> Vec<(u64, u64)> {
             (pair as u64, (pair >> 64) as u64)
         })
         .take_while(|&(key, _)| key != 0)
+        .take(MAX_AUXV)
         .collect()
 }
 
 /// The strings of `/proc/PID/environ` and `/proc/PID/cmdline`: each ends with a NUL.
 pub(crate) fn strings(pid: u32, name: &str) -> io::Result<Vec<OsString>> {
-    let bytes = read(pid, name)?;
+    let mut bytes = Vec::new();
+    File::open(path(pid, name))?.take(MAX_STRINGS).read_to_end(&mut bytes)?;
     let bytes = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
     Ok(bytes.split(|&b| b == 0).map(|s| OsString::from_vec(s.to_vec())).collect())
 }
