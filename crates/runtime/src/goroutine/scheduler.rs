@@ -54,7 +54,11 @@ impl Scheduler {
 
     /// An unwinder for the stacks of a process whose threads are `threads`; `None` for an
     /// executable whose pclntab could not be read.
-    pub fn unwinder<'b>(&'b self, go: &Go<'b>, threads: &'b [Thread]) -> Option<Unwinder<'b, 'b>> {
+    pub fn unwinder<'s, 'a>(
+        &'s self,
+        go: &Go<'a>,
+        threads: &'s [Thread],
+    ) -> Option<Unwinder<'s, 'a>> {
         let table = go.image.pclntab.as_ref().ok()?;
         let code = Code::new(table, go.addr_of(FileVa(0)).0);
         Some(Unwinder::new(go.memory(), code, &self.g, &self.m, threads))

@@ -2,11 +2,15 @@
 
 use std::ops::Range;
 
+use mapscope_binary::Func;
 use mapscope_target::{Addr, Fault, MemoryExt, Registers};
 
 use super::walk::Start;
 use super::{Broken, Unwinder, signal};
 use crate::goroutine::{Goroutine, Point, Status};
+
+/// The opcode of a near call (Intel SDM, `CALL rel32`).
+const CALL: u8 = 0xe8;
 
 impl Start {
     /// Exactly where a thread stands.
@@ -31,15 +35,26 @@ impl Unwinder<'_, '_> {
         if !goroutine.syscall.sp.is_null() {
             return Ok(Start::recorded(goroutine.syscall));
         }
-        if goroutine.status == Status::Running && !goroutine.m.is_null() {
-            return self.running(goroutine);
+        if self.is_on_thread(goroutine)? { self.running(goroutine) } else { scheduled(goroutine) }
+    }
+
+    /// Whether a thread runs it. Some that are said to wait do run: the runtime says so of those
+    /// whose stacks it scans from the system stack (`casGToWaiting` in `runtime/proc.go`).
+    fn is_on_thread(&self, goroutine: &Goroutine) -> Result<bool, Fault> {
+        if goroutine.m.is_null() {
+            return Ok(false);
         }
-        scheduled(goroutine)
+        let running = goroutine.status == Status::Running;
+        Ok(running || self.pointer(goroutine.m, self.m.curg)? == goroutine.addr)
     }
 
     fn running(&self, goroutine: &Goroutine) -> Result<Start, Broken> {
         let stack = &goroutine.stack;
-        let registers = self.registers_of(goroutine)?.ok_or(Broken::NoRegisters)?;
+        let registers = match self.registers_of(goroutine)? {
+            Some(registers) => registers,
+            None if goroutine.status == Status::Running => return Err(Broken::NoRegisters),
+            None => return scheduled(goroutine),
+        };
         let registers = match stack.contains(&registers.rsp()) {
             true => registers,
             false => self.interrupted(goroutine.m, &registers)?.unwrap_or(registers),
@@ -59,7 +74,8 @@ impl Unwinder<'_, '_> {
         scheduled(goroutine)
     }
 
-    /// A start at the registers themselves, where Go code that switches no stacks runs.
+    /// A start at the registers themselves, where Go code runs and their stack pointer is that
+    /// of its frame.
     fn on_own_stack(&self, registers: &Registers) -> Result<Option<Start>, Fault> {
         if registers.rip == 0 {
             // A call of a nil function: it stands in its caller.
@@ -68,8 +84,25 @@ impl Unwinder<'_, '_> {
             let caller = Point { pc, sp: Addr(sp.0.wrapping_add(8)) };
             return Ok(Some(Start { trusted: false, ..Start::recorded(caller) }));
         }
-        let func = self.code.find(Addr(registers.rip));
-        Ok(func.filter(|f| !f.writes_sp()).map(|_| Start::at(registers)))
+        let start = Start::at(registers);
+        Ok(self.code.find(start.pc).and_then(|func| {
+            let trusted = func.writes_sp() && self.was_called(&func, &start);
+            (trusted || !func.writes_sp()).then_some(Start { trusted, ..start })
+        }))
+    }
+
+    /// Whether the return address of `func`, as its table has it for `at`, follows a call of it:
+    /// a function that switches stacks (`time.now`) then has not yet, or has again.
+    fn was_called(&self, func: &Func<'_, '_>, at: &Start) -> bool {
+        let call = || {
+            let delta = func.sp_delta(self.code.file_va(at.pc)?)?;
+            let back = self.memory.addr(at.sp.checked_add(u64::from(delta))?).ok()?;
+            let [opcode, distance @ ..] =
+                self.memory.array::<5>(Addr(back.0.checked_sub(5)?)).ok()?;
+            let target = back.0.wrapping_add_signed(i64::from(i32::from_le_bytes(distance)));
+            Some(opcode == CALL && self.code.file_va(Addr(target))? == func.entry())
+        };
+        call().unwrap_or(false)
     }
 
     /// The registers of the thread that runs it: by the thread's id, else (ids differ between PID
