@@ -29,7 +29,9 @@ pub use facts::{
     Unknown,
 };
 pub use fault::{Fault, Why};
-pub use live::{DEFAULT_CACHE_LIMIT, Freeze, FreezeError, Live, Obstacle, OpenLiveError, Pause};
+pub use live::{
+    DEFAULT_CACHE_LIMIT, Freeze, FreezeError, Live, Obstacle, OpenLiveError, Pause, WhenFull,
+};
 pub use memory::{Memory, MemoryExt};
 pub use process::{Access, Mapping, Registers, Thread};
 pub use progress::Progress;

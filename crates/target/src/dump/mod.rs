@@ -28,8 +28,8 @@ use splice::{Span, Splices};
 const AT_PHDR: u64 = 3;
 /// `AT_EXECFN`: where the path given to `execve` lies in memory.
 const AT_EXECFN: u64 = 31;
-/// How many bytes of paths the list of mappings may hold: two headers and one long path could
-/// otherwise make many copies of it. The mappings after that have none.
+/// How many bytes of paths the list of mappings may hold, lest many headers within one long-named
+/// file make as many copies of its name. The mappings after that have none.
 const MAX_PATHS: usize = 64 << 20;
 
 /// A process as a core file has it. The file is mapped, never loaded.

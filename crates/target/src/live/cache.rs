@@ -25,6 +25,16 @@ const TOUCHED: u32 = 1 << 31;
 type Leaf = [AtomicU32; FANOUT];
 type Middle = [Option<Box<Leaf>>; FANOUT];
 
+/// What happens when as much of a process is kept as may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// What is kept stays, and further bytes are read each time anew.
+    ReadPast,
+    /// All is dropped, and keeping begins again: for a long way through memory that is not gone
+    /// twice. What was dropped cannot be read after the process was let go.
+    Recycle,
+}
+
 /// The kept pages: a tree by address over slabs of bytes.
 pub(super) struct Cache {
     tree: Vec<Option<Box<Middle>>>,
@@ -33,8 +43,9 @@ pub(super) struct Cache {
     used: usize,
     /// Bytes of slabs and of the tree.
     size: usize,
-    /// Above this `size` nothing more is kept.
-    pub(super) limit: usize,
+    /// The `size` at which the cache is full.
+    limit: usize,
+    when_full: WhenFull,
 }
 
 /// Of the kept pages, those that are read again when the process stops.
@@ -45,14 +56,20 @@ pub(super) struct Refresh {
 
 impl Cache {
     /// An empty cache that keeps at most about `limit` bytes.
-    pub(super) fn new(limit: usize) -> Cache {
+    pub(super) fn new(limit: usize, when_full: WhenFull) -> Cache {
         let tree = std::iter::repeat_with(|| None).take(FANOUT).collect();
-        Cache { tree, slabs: Vec::new(), used: 0, size: 0, limit }
+        Cache { tree, slabs: Vec::new(), used: 0, size: 0, limit, when_full }
+    }
+
+    /// Changes how much is kept, and what happens then.
+    pub(super) fn set_limit(&mut self, limit: usize, when_full: WhenFull) {
+        self.limit = limit;
+        self.when_full = when_full;
     }
 
     /// Keeps nothing any more.
     pub(super) fn forget(&mut self) {
-        *self = Cache::new(self.limit);
+        *self = Cache::new(self.limit, self.when_full);
     }
 
     /// The bytes that the kept pages take.
@@ -81,6 +98,9 @@ impl Cache {
         let first = addr / PAGE as u64;
         let last = addr.saturating_add(len as u64).saturating_sub(1) / PAGE as u64;
         let last = last.max(first | (WINDOW_PAGES - 1));
+        if self.size >= self.limit && self.when_full == WhenFull::Recycle {
+            self.forget();
+        }
         if self.size >= self.limit || last >> (3 * LEVEL_BITS) != 0 {
             return Err(Full);
         }

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, OnceLock, RwLock, RwLockWriteGuard};
 
+pub use cache::WhenFull;
 pub use freeze::{Freeze, FreezeError, Pause};
 pub use obstacle::Obstacle;
 pub(crate) use obstacle::undumpable;
@@ -23,7 +24,7 @@ use cache::Cache;
 use remote::Remote;
 
 /// The most that is kept of a process's memory unless [`Live::set_cache_limit`] says otherwise:
-/// 1 GiB. What is read beyond is read each time anew.
+/// 1 GiB, and [`WhenFull::ReadPast`].
 pub const DEFAULT_CACHE_LIMIT: usize = 1 << 30;
 
 /// A live process.
@@ -71,9 +72,9 @@ impl Live {
         self.pid
     }
 
-    /// Sets how many bytes are kept at most, tables included.
-    pub fn set_cache_limit(&self, bytes: usize) {
-        self.cache_mut().limit = bytes;
+    /// Sets how many bytes are kept at most, tables included, and what happens then.
+    pub fn set_cache_limit(&self, bytes: usize, when_full: WhenFull) {
+        self.cache_mut().set_limit(bytes, when_full);
     }
 
     /// How many bytes of the process are kept.

@@ -132,20 +132,16 @@ impl fmt::Display for Obstacle {
     }
 }
 
-fn without_capability(pid: u32, ours: &Status, theirs: &Status) -> Vec<Obstacle> {
-    let mut found = Vec::new();
-    if let (Some(ours), Some(theirs)) = (ours.euid(), theirs.euid()) {
-        if ours != theirs {
-            found.push(Obstacle::Uid { ours, theirs });
-        } else if undumpable(pid, theirs) {
-            found.push(Obstacle::NotDumpable);
-        }
+fn without_capability(pid: u32, ours: &Status, theirs: &Status) -> Option<Obstacle> {
+    let (our_uid, their_uid) = (ours.euid()?, theirs.euid()?);
+    let (have, need) = (ours.bits("CapPrm")?, theirs.bits("CapPrm")?);
+    if our_uid != their_uid {
+        Some(Obstacle::Uid { ours: our_uid, theirs: their_uid })
+    } else if need & !have != 0 {
+        Some(Obstacle::Capability)
+    } else {
+        undumpable(pid, their_uid).then_some(Obstacle::NotDumpable)
     }
-    let (have, need) = (ours.bits("CapPrm"), theirs.bits("CapPrm"));
-    if need.unwrap_or(0) & !have.unwrap_or(0) != 0 {
-        found.push(Obstacle::Capability);
-    }
-    found
 }
 
 /// The kernel gives the files of an undumpable process to root (`task_dump_owner` of

@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock, RwLock};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
-use super::cache::Cache;
+use super::cache::{Cache, WhenFull};
 use super::remote::Remote;
 use super::{DEFAULT_CACHE_LIMIT, Live, Maps, Mode, Obstacle};
 use crate::procfs::{self, Stat};
@@ -79,7 +79,7 @@ impl Live {
         let live = Live {
             pid,
             remote: Remote::new(pid, mem),
-            cache: RwLock::new(Cache::new(DEFAULT_CACHE_LIMIT)),
+            cache: RwLock::new(Cache::new(DEFAULT_CACHE_LIMIT, WhenFull::ReadPast)),
             mode: AtomicU8::new(Mode::Running as u8),
             mappings: Maps { list, next: OnceLock::new() },
             threads: Mutex::new(None),

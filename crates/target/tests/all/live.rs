@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use mapscope_target::{
     Addr, Freeze, FreezeError, Live, Memory, MemoryExt, Obstacle, OpenLiveError, Progress, Target,
-    Why,
+    WhenFull, Why,
 };
 
 use crate::common::{Actor, say, skip, state, until_stdin_closes, wait_for, wait_for_state};
@@ -335,7 +335,7 @@ fn reading_without_a_freeze() {
 #[test]
 fn past_the_limit_of_what_is_kept() {
     let child = Counting::start();
-    child.live.set_cache_limit(0);
+    child.live.set_cache_limit(0, WhenFull::ReadPast);
     child.assert_all_run();
     let mut buf = vec![0; 20 * 4096];
     child.live.read(child.unread, &mut buf).unwrap();
@@ -343,6 +343,25 @@ fn past_the_limit_of_what_is_kept() {
     assert_eq!(child.live.kept(), 0);
     let hole = Addr(child.live.mappings().last().unwrap().end.0);
     assert_eq!(child.live.u64(hole).unwrap_err().why, Why::Unmapped);
+}
+
+#[test]
+fn a_small_cache_that_is_recycled() {
+    const LIMIT: usize = 4 << 20;
+    let child = Counting::start();
+    child.live.set_cache_limit(LIMIT, WhenFull::Recycle);
+    let mut read = 0;
+    let mut buf = [0; 4096];
+    for mapping in child.live.mappings() {
+        let mut addr = mapping.start;
+        while addr < mapping.end && read < 8 * LIMIT && child.live.read(addr, &mut buf).is_ok() {
+            addr = Addr(addr.0 + 4096);
+            read += 4096;
+            assert!(child.live.kept() <= LIMIT as u64);
+        }
+    }
+    assert!(read > 2 * LIMIT, "{read}");
+    child.assert_all_run();
 }
 
 #[test]
