@@ -161,6 +161,7 @@ fn frozen_memory_stands_still_and_stays_readable() {
     }
     let child = Counting::start();
     let rehearsed = child.counts();
+    child.assert_other_threads_run();
     let pause = child.live.freeze(Freeze::Stop, &Progress::default()).unwrap();
     let frozen = child.counts();
     assert_ne!(rehearsed, frozen, "the rehearsed pages were not read again");
