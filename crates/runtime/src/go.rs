@@ -1,11 +1,16 @@
 //! A Go process as a whole.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
+use std::time::Duration;
 
 use mapscope_binary::FileVa;
-use mapscope_target::{Addr, Fault, Memory, MemoryExt, Progress, Target};
+use mapscope_target::{
+    Addr, Fault, Kind as TargetKind, Memory, MemoryExt, Pause, Progress, Target,
+};
 
+use crate::closure::Closures;
 use crate::evidence::{DwarfSource, Hchan, Itab, Missing, Moduledata, Source};
 use crate::heap::{Heap, SizeClasses};
 use crate::image::Image;
@@ -35,9 +40,23 @@ pub struct Go<'a> {
     pub modules: Rc<[Module]>,
     pub(crate) hchan: Hchan,
     pub(crate) itab: Itab,
+    pub(crate) closures: Closures,
     memory: &'a dyn Memory,
     bias: u64,
     evidence: Vec<String>,
+    pause: RefCell<Hold<'a>>,
+}
+
+/// Whether a live target is held.
+#[derive(Default)]
+enum Hold<'a> {
+    /// It is not, and was not.
+    #[default]
+    Never,
+    /// It is.
+    Held(Pause<'a>),
+    /// It was, for so long.
+    Was(Duration),
 }
 
 /// Why a process cannot be understood.
@@ -97,6 +116,7 @@ impl<'a> Go<'a> {
             shape: maps::shape(&source)?,
             hchan: Hchan::load(&source)?,
             itab: Itab::load(&source)?,
+            closures: Closures::default(),
             evidence: vec![format!("layouts: {}", source.name())],
             image,
             target,
@@ -104,6 +124,7 @@ impl<'a> Go<'a> {
             modules,
             memory,
             bias,
+            pause: RefCell::default(),
         })
     }
 
@@ -175,6 +196,58 @@ impl<'a> Go<'a> {
         Ok(Some((self.types.of_descriptor(descriptor), Addr(word(bytes, 8)))))
     }
 
+    /// The word that a global variable holds.
+    pub(crate) fn global_word(&self, name: &str) -> Option<Addr> {
+        let global = self.image.debug.as_ref()?.global(name)?;
+        self.memory.addr(self.addr_of(global.addr)).ok()
+    }
+
+    /// Takes over the pause of a live target, until [`Go::thaw`].
+    pub fn hold(&self, pause: Pause<'a>) {
+        // What was seen of the heap while it ran is not true of this moment.
+        self.heap.forget();
+        *self.pause.borrow_mut() = Hold::Held(pause);
+    }
+
+    /// Lets the target go, if it is held: everything that must be of one moment has been read.
+    pub fn thaw(&self) {
+        let mut hold = self.pause.borrow_mut();
+        if let Hold::Held(pause) = std::mem::take(&mut *hold) {
+            let stopped = pause.is_stopped();
+            let length = pause.finish();
+            *hold = if stopped { Hold::Was(length) } else { Hold::Never };
+        }
+    }
+
+    /// How long the target stood still, once it was let go.
+    pub fn pause(&self) -> Option<Duration> {
+        match &*self.pause.borrow() {
+            Hold::Was(length) => Some(*length),
+            Hold::Held(_) | Hold::Never => None,
+        }
+    }
+
+    /// Whether the target runs while it is read, so that what is read may contradict itself.
+    pub fn is_racing(&self) -> bool {
+        let held = match &*self.pause.borrow() {
+            Hold::Held(pause) => pause.is_stopped(),
+            Hold::Was(_) => true,
+            Hold::Never => false,
+        };
+        self.target.kind() == TargetKind::Live && !held
+    }
+
+    /// The target in a line: `process 4242, /srv/app, go1.26.6`.
+    pub fn describe(&self) -> String {
+        let what = match self.target.kind() {
+            TargetKind::Live => "process",
+            TargetKind::Core => "core of process",
+        };
+        let pid = self.target.pid().map_or_else(|| "?".into(), |pid| pid.to_string());
+        let exe = self.target.exe_path().map(|exe| format!(", {}", exe.display()));
+        format!("{what} {pid}{}, {}", exe.unwrap_or_default(), self.image.build.version)
+    }
+
     /// Whether the work has been asked to stop.
     pub fn flow(&self) -> ControlFlow<()> {
         match self.progress.cancelled() {
@@ -217,7 +290,9 @@ fn check(image: &Image<'_>, modules: &[Module], bias: u64) -> Result<(), OpenErr
         let text = Addr(table.text().0.wrapping_add(bias));
         if module.text.start != text {
             let stated = module.text.start;
-            return contradiction(format!("moduledata.text is {stated}, the code begins at {text}"));
+            return contradiction(format!(
+                "moduledata.text is {stated}, the code begins at {text}"
+            ));
         }
     }
     let ordered = |range: &std::ops::Range<Addr>| range.start <= range.end;

@@ -3,7 +3,10 @@
 //! All knowledge of Go releases is in this crate, and within it in [`evidence`]: nothing else
 //! asks how old the target's Go is.
 
+mod closure;
 pub mod evidence;
+pub mod expr;
+pub mod find;
 mod go;
 pub mod goroutine;
 pub mod heap;
@@ -14,6 +17,7 @@ pub mod stack;
 pub mod types;
 mod value;
 
+pub use closure::{Captured, Closure};
 pub use go::{Go, OpenError};
 pub use image::{Image, ImageError};
 pub use module::Module;

@@ -29,7 +29,11 @@ const MAX_MODULES: usize = 1024;
 
 impl Module {
     /// Every module, beginning with `runtime.firstmoduledata` at `first`.
-    pub fn all(memory: &dyn Memory, layout: &Moduledata, first: Addr) -> Result<Vec<Module>, Fault> {
+    pub fn all(
+        memory: &dyn Memory,
+        layout: &Moduledata,
+        first: Addr,
+    ) -> Result<Vec<Module>, Fault> {
         let mut modules = Vec::new();
         let mut at = first;
         while !at.is_null() && modules.len() < MAX_MODULES {

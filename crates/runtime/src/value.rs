@@ -79,7 +79,9 @@ impl<'a, 'g> Decoder<'a, 'g> {
                 Value::Complex(f64::from_bits(word(bytes, 0)), f64::from_bits(word(bytes, 8)))
             }
             Kind::String => self.string(bytes),
-            Kind::UnsafePointer => pointer(word(bytes, 0), |addr| Value::Pointer { addr, to: None }),
+            Kind::UnsafePointer => {
+                pointer(word(bytes, 0), |addr| Value::Pointer { addr, to: None })
+            }
             Kind::Pointer(to) => self.pointer(Addr(word(bytes, 0)), *to, depth, path),
             Kind::Slice(elem) => {
                 let (at, len, cap) = (Addr(word(bytes, 0)), word(bytes, 8), word(bytes, 16));
@@ -161,7 +163,14 @@ impl<'a, 'g> Decoder<'a, 'g> {
         Value::Seq { items: (0..shown).map(item).collect(), len, cap }
     }
 
-    fn array(&self, bytes: &[u8], elem: TypeId, len: u64, depth: u32, path: &mut Path) -> Value<'a> {
+    fn array(
+        &self,
+        bytes: &[u8],
+        elem: TypeId,
+        len: u64,
+        depth: u32,
+        path: &mut Path,
+    ) -> Value<'a> {
         let t = self.go.types.get(elem);
         if is_byte(&t) {
             return Value::Bytes { bytes: bytes.to_vec().into(), len };
@@ -232,7 +241,9 @@ impl<'a, 'g> Decoder<'a, 'g> {
 
     fn function(&self, addr: u64) -> Value<'a> {
         match self.go.memory().addr(Addr(addr)) {
-            Ok(code) => Value::Func { addr, name: self.go.function_name(code).unwrap_or_default().into() },
+            Ok(code) => {
+                Value::Func { addr, name: self.go.function_name(code).unwrap_or_default().into() }
+            }
             Err(fault) => unreadable(fault),
         }
     }

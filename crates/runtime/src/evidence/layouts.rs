@@ -239,6 +239,20 @@ layouts! {
         methods: ["Methods", "mhdr"],
     }
 
+    /// `abi.FuncType`.
+    FuncType = ["internal/abi.FuncType", "runtime.functype"] {
+        /// How many parameters.
+        in_count: ["InCount", "inCount"],
+        /// How many results; variadic in the top bit.
+        out_count: ["OutCount", "outCount"],
+    }
+
+    /// `abi.UncommonType`: what follows the descriptor of a type with methods.
+    UncommonType = ["internal/abi.UncommonType", "runtime.uncommontype"] {
+        /// How many methods.
+        mcount: ["Mcount", "mcount"],
+    }
+
     /// `abi.ITab`: what a non-empty interface points to first.
     Itab = ["internal/abi.ITab", "runtime.itab"] {
         /// The dynamic type.

@@ -1,6 +1,7 @@
 //! The Go heap: which object an address lies in, how large it is, and what the allocator says
 //! of its type.
 
+mod bits;
 mod class;
 mod span;
 
@@ -9,6 +10,7 @@ use std::ops::ControlFlow;
 
 use mapscope_target::{Addr, Fault, Memory, MemoryExt};
 
+use bits::PointerBits;
 pub use class::SizeClasses;
 pub use span::{Span, SpanLayout};
 
@@ -42,6 +44,7 @@ pub struct Heap<'a> {
     layout: Mheap,
     arena: HeapArena,
     span: SpanLayout,
+    bits: PointerBits,
     geometry: Geometry,
     classes: SizeClasses,
     cache: RefCell<Vec<Option<(u64, Option<Span>)>>>,
@@ -58,9 +61,8 @@ struct Geometry {
 
 impl Geometry {
     fn load(source: &dyn Source) -> Geometry {
-        let constant = |name, usual: u64| {
-            source.constant(name).map_or(usual, |value| value as u64).max(1)
-        };
+        let constant =
+            |name, usual: u64| source.constant(name).map_or(usual, |value| value as u64).max(1);
         Geometry {
             page_size: constant("runtime.pageSize", 8 << 10),
             arena_bytes: constant("runtime.heapArenaBytes", 64 << 20),
@@ -83,10 +85,16 @@ impl<'a> Heap<'a> {
             layout: Mheap::load(source)?,
             arena: HeapArena::load(source)?,
             span: SpanLayout::load(source)?,
+            bits: PointerBits::load(source),
             geometry: Geometry::load(source),
             classes,
             cache: RefCell::new(vec![None; CACHE]),
         })
+    }
+
+    /// Forgets the spans met so far: they were of a running process.
+    pub(crate) fn forget(&self) {
+        self.cache.borrow_mut().fill(None);
     }
 
     /// The bytes an allocation of `size` takes, by its size class.
@@ -111,11 +119,7 @@ impl<'a> Heap<'a> {
 
     fn find_span(&self, addr: Addr) -> Result<Option<Span>, Fault> {
         let g = &self.geometry;
-        let index = addr.0.wrapping_sub(g.arena_base) / g.arena_bytes;
-        // On linux/amd64 the first level has one entry (arenaL1Bits = 0).
-        let second = self.memory.addr(Addr(self.mheap.0.wrapping_add(self.layout.arenas)))?;
-        let Some(entry) = second.index(index, 8) else { return Ok(None) };
-        let arena = self.memory.addr(entry)?;
+        let arena = self.arena_of(addr)?;
         if arena.is_null() {
             return Ok(None);
         }
@@ -128,6 +132,29 @@ impl<'a> Heap<'a> {
         }
         let span = self.span.read(self.memory, at)?;
         Ok(span.filter(|s| s.contains(addr, g.page_size)))
+    }
+
+    /// The `heapArena` of the 64 MiB that `addr` lies in; nil where the heap has none there.
+    fn arena_of(&self, addr: Addr) -> Result<Addr, Fault> {
+        let g = &self.geometry;
+        let index = addr.0.wrapping_sub(g.arena_base) / g.arena_bytes;
+        // On linux/amd64 the first level has one entry (arenaL1Bits = 0).
+        let second = self.memory.addr(Addr(self.mheap.0.wrapping_add(self.layout.arenas)))?;
+        match second.index(index, 8) {
+            Some(entry) => self.memory.addr(entry),
+            None => Ok(Addr::NULL),
+        }
+    }
+
+    /// Which words of the object at `base`, of at most 512 bytes, hold pointers: bit `i` for word
+    /// `i`, as the GC's bitmap says. `None` for other objects.
+    pub fn pointer_words(&self, base: Addr) -> Option<u64> {
+        let span = self.span_of(base)?;
+        if span.noscan || span.elemsize > NO_HEADER {
+            return None;
+        }
+        let arena = self.arena_of(base).ok()?;
+        self.bits.of(self.memory, &self.geometry, &span, arena, base).ok()
     }
 
     /// The object that `addr` lies in. `None` for what is no object of the heap: globals, stacks,

@@ -143,7 +143,13 @@ impl Classic {
         Ok(left)
     }
 
-    fn state(&self, reader: Reader<'_>, h: &Header, block: u64, care: Care) -> Result<State, Damage> {
+    fn state(
+        &self,
+        reader: Reader<'_>,
+        h: &Header,
+        block: u64,
+        care: Care,
+    ) -> Result<State, Damage> {
         Ok(if h.flags & HASH_WRITING != 0 {
             State::Writing
         } else if !h.oldbuckets.is_null() {
@@ -266,6 +272,15 @@ impl MapShape for Classic {
         self.hmap.size
     }
 
+    fn has_chains(&self) -> bool {
+        true
+    }
+
+    fn pointer_words(&self) -> u64 {
+        let members = [self.hmap.buckets, self.hmap.oldbuckets, self.hmap.extra];
+        members.iter().map(|offset| 1 << (offset / 8)).sum()
+    }
+
     fn len(&self, memory: &dyn Memory, header: Addr) -> Result<u64, Fault> {
         memory.u64(Addr(header.0.wrapping_add(self.hmap.count)))
     }
@@ -315,10 +330,9 @@ impl MapShape for Classic {
         let h = self.header(reader.memory, map.addr)?;
         let slots = slots_of(map)?;
         let mut arrays = Vec::new();
-        for (what, addr, count) in [
-            ("buckets", h.buckets, h.len() + h.spare()),
-            ("oldbuckets", h.oldbuckets, h.old_len()),
-        ] {
+        for (what, addr, count) in
+            [("buckets", h.buckets, h.len() + h.spare()), ("oldbuckets", h.oldbuckets, h.old_len())]
+        {
             if !addr.is_null() {
                 let in_heap = reader.heap.allocated(addr);
                 let bytes = in_heap.unwrap_or(count.saturating_mul(slots.block_size));
@@ -423,7 +437,13 @@ impl Classic {
     /// An array of a header that is only a candidate: a heap object of its own, long enough for
     /// the smallest buckets, not longer than the largest need, with legal marks in its first
     /// bucket.
-    fn prove_array(&self, reader: Reader<'_>, array: Addr, len: u64, at: Addr) -> Result<(), Damage> {
+    fn prove_array(
+        &self,
+        reader: Reader<'_>,
+        array: Addr,
+        len: u64,
+        at: Addr,
+    ) -> Result<(), Damage> {
         let object = reader.heap.object(array);
         let object = object.filter(|o| o.in_use && array.0 - o.base.0 <= 8);
         let Some(object) = object else {
@@ -502,6 +522,8 @@ fn nevacuate_words(h: &Header) -> String {
 fn extra_words(h: &Header) -> String {
     match h.extra.is_null() {
         true => "none: no overflow bucket has been needed".into(),
-        false => "mapextra: spare buckets, and overflow lists where buckets hold no pointers".into(),
+        false => {
+            "mapextra: spare buckets, and overflow lists where buckets hold no pointers".into()
+        }
     }
 }

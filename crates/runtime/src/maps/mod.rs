@@ -5,6 +5,7 @@
 
 mod classic;
 mod damage;
+mod entry;
 mod lines;
 mod survey;
 mod swiss;
@@ -16,6 +17,7 @@ use mapscope_target::{Addr, Fault, Memory};
 
 pub use classic::Classic;
 pub use damage::Damage;
+pub use entry::{Entry, entries};
 pub use survey::{Array, Growth, State, Survey};
 pub use swiss::Swiss;
 pub use sync_map::{SyncEntry, SyncMap};
@@ -96,6 +98,12 @@ pub trait MapShape {
 
     /// Size of a header in bytes, the size class to scan for.
     fn header_size(&self) -> u64;
+
+    /// Whether buckets have overflow chains: a [`Block::step`] above 0 is then an overflow bucket.
+    fn has_chains(&self) -> bool;
+
+    /// Which words of a header hold pointers: bit `i` for word `i`, as the GC sees it.
+    fn pointer_words(&self) -> u64;
 
     /// What `len` of the map says.
     fn len(&self, memory: &dyn Memory, header: Addr) -> Result<u64, Fault>;

@@ -86,9 +86,7 @@ impl fmt::Display for State {
             ),
             State::Lazy => f.write_str("lazy: storage is made at the first insert"),
             State::Steady => f.write_str("steady: no growth under way"),
-            State::Tombstones => {
-                f.write_str("steady, with deleted slots that wait for a rehash")
-            }
+            State::Tombstones => f.write_str("steady, with deleted slots that wait for a rehash"),
             State::Writing => f.write_str("a writer has set its mark: being written"),
         }
     }

@@ -216,6 +216,14 @@ impl MapShape for Swiss {
         self.map.size
     }
 
+    fn has_chains(&self) -> bool {
+        false
+    }
+
+    fn pointer_words(&self) -> u64 {
+        1 << (self.map.dir_ptr / 8)
+    }
+
     fn len(&self, memory: &dyn Memory, header: Addr) -> Result<u64, Fault> {
         memory.u64(Addr(header.0.wrapping_add(self.map.used)))
     }
@@ -227,7 +235,8 @@ impl MapShape for Swiss {
             _ => self.survey_full(reader, &h)?,
         };
         if let Some(slots) = &map.slots {
-            let slot = if slots.split { slots.key_stride + slots.elem_stride } else { slots.key_stride };
+            let slot =
+                if slots.split { slots.key_stride + slots.elem_stride } else { slots.key_stride };
             let live = survey.len.saturating_mul(slot.saturating_add(1));
             let header = reader.heap.rounded(self.map.size, true);
             survey.wasted = survey.bytes.saturating_sub(live.saturating_add(header));
@@ -339,7 +348,12 @@ impl MapShape for Swiss {
 }
 
 impl Swiss {
-    fn prove_small(&self, reader: Reader<'_>, h: &Header, at: Addr) -> Result<Option<Addr>, Damage> {
+    fn prove_small(
+        &self,
+        reader: Reader<'_>,
+        h: &Header,
+        at: Addr,
+    ) -> Result<Option<Addr>, Damage> {
         Damage::unless(h.used <= SLOTS as u64, at, "more than 8 entries in a small map")?;
         // `NewEmptyMap` leaves depth and shift alone; a map that shrank never returns to small.
         let shift = h.depth == 0 && (h.shift == 0 || h.shift == 64);

@@ -1,17 +1,262 @@
 //! `sync.Map`, shown as the map it is to its user, in both its forms.
+//!
+//! Until 1.23 it is two maps, `read` and `dirty`, of pointers to entries (sync/map.go); since 1.24
+//! a hash trie (internal/sync/hashtriemap.go), unless built with `nosynchashtriemap`. Which one
+//! it is shows in its fields.
 
 use std::ops::ControlFlow;
 
-use mapscope_target::{Addr, Fault};
+use mapscope_target::{Addr, Fault, MemoryExt};
 
-/// Where a `sync.Map` is and which form it has.
-pub struct SyncMap;
+use super::{State, Survey, entries};
+use crate::Go;
+use crate::types::{Kind, Special, TypeId};
+use crate::value::word;
+
+/// A `sync.Map` in memory.
+pub struct SyncMap {
+    at: Addr,
+    form: Form,
+}
 
 /// One entry of a `sync.Map`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncEntry {
     /// Where the key, an `any`, is.
     pub key: Addr,
     /// Where the value, an `any`, is.
     pub value: Addr,
+}
+
+enum Form {
+    ReadDirty(ReadDirty),
+    Trie(Trie),
+}
+
+/// Where the two-map form keeps what.
+struct ReadDirty {
+    /// Offset and type of `read`: an `atomic.Pointer[readOnly]`, or until 1.19 an `atomic.Value`.
+    read: (u64, TypeId),
+    dirty: (u64, TypeId),
+}
+
+/// Where the trie keeps what.
+struct Trie {
+    root: u64,
+    /// Where a node of the trie has its 16 children.
+    children: u64,
+    entry: TrieEntry,
+}
+
+/// `entry[any, any]`: `node`, `overflow`, `key`, `value`.
+struct TrieEntry {
+    overflow: u64,
+    key: u64,
+    value: u64,
+}
+
+/// `nChildren` (internal/sync/hashtriemap.go).
+const CHILDREN: u64 = 16;
+/// A 64-bit hash gives four bits a level.
+const MAX_LEVELS: u32 = 17;
+/// Entries with the same hash, in a chain beyond which it is taken for a cycle.
+const MAX_CHAIN: u32 = 1 << 16;
+
+type Visit<'v> = &'v mut dyn FnMut(SyncEntry) -> ControlFlow<()>;
+
+impl SyncMap {
+    /// The `sync.Map` at `at`, whose type is `ty`. `None` where its fields are of no known form.
+    pub fn of(go: &Go<'_>, at: Addr, ty: TypeId) -> Option<SyncMap> {
+        let field = |name| go.types.field(ty, name).map(|f| (f.offset, f.ty));
+        let form = match (field("read"), field("dirty"), field("m")) {
+            (Some(read), Some(dirty), _) => Form::ReadDirty(ReadDirty { read, dirty }),
+            (_, _, Some((offset, trie))) => Form::Trie(Trie::of(go, offset, trie)?),
+            _ => return None,
+        };
+        Some(SyncMap { at, form })
+    }
+
+    /// What it is called: which form it has.
+    pub fn shape_name(&self) -> &'static str {
+        match self.form {
+            Form::ReadDirty(_) => "sync.Map (read/dirty)",
+            Form::Trie(_) => "sync.Map (trie)",
+        }
+    }
+
+    /// Every live entry, until `visit` breaks.
+    ///
+    /// # Errors
+    ///
+    /// The first part of it that could not be read.
+    pub fn entries(&self, go: &Go<'_>, visit: Visit<'_>) -> Result<ControlFlow<()>, Fault> {
+        match &self.form {
+            Form::ReadDirty(form) => form.entries(go, self.at, visit),
+            Form::Trie(form) => form.entries(go, self.at, visit),
+        }
+    }
+
+    /// Its size and state. It keeps no count, so the live entries are counted; its inner maps are
+    /// maps of their own, and what they or the trie take is not counted again.
+    ///
+    /// # Errors
+    ///
+    /// As [`SyncMap::entries`].
+    pub fn survey(&self, go: &Go<'_>) -> Result<Survey, Fault> {
+        let mut len = 0;
+        let _ = self.entries(go, &mut |_| {
+            len += 1;
+            go.flow()
+        })?;
+        let state = if len == 0 { State::Lazy } else { State::Steady };
+        Ok(Survey { len, state, estimated: true, ..Survey::default() })
+    }
+}
+
+impl ReadDirty {
+    /// Everything is in `read`, unless it is amended: then everything that lives is in `dirty`.
+    fn entries(&self, go: &Go<'_>, at: Addr, visit: Visit<'_>) -> Result<ControlFlow<()>, Fault> {
+        let read_only = self.read_only(go, at)?;
+        let amended = match read_only {
+            Some((place, ty)) => match go.types.field(ty, "amended") {
+                Some(f) => go.memory().u8(Addr(place.0.wrapping_add(f.offset)))? != 0,
+                None => false,
+            },
+            None => true,
+        };
+        if amended {
+            let dirty = go.memory().addr(Addr(at.0.wrapping_add(self.dirty.0)))?;
+            return inner(go, dirty, self.dirty.1, visit);
+        }
+        let Some((place, ty)) = read_only else { return Ok(ControlFlow::Continue(())) };
+        let Some(m) = go.types.field(ty, "m") else { return Ok(ControlFlow::Continue(())) };
+        let map = go.memory().addr(Addr(place.0.wrapping_add(m.offset)))?;
+        inner(go, map, m.ty, visit)
+    }
+
+    /// Where the `readOnly` is, and its type; `None` while the map is still untouched.
+    fn read_only(&self, go: &Go<'_>, at: Addr) -> Result<Option<(Addr, TypeId)>, Fault> {
+        let place = Addr(at.0.wrapping_add(self.read.0));
+        if let Some(Special::Pointer { offset, to }) = go.types.special(self.read.1).as_deref() {
+            let target = go.memory().addr(Addr(place.0.wrapping_add(*offset)))?;
+            return Ok((!target.is_null()).then_some((target, *to)));
+        }
+        let words = go.memory().array::<16>(place)?;
+        Ok(go.dynamic(&words, true)?.map(|(ty, data)| (data, ty)))
+    }
+}
+
+/// The live entries of one of the two maps: an elem points to an entry, which points to the value;
+/// it is nil where the entry was deleted, and `expunged`, a pointer to a nil `any` that is no
+/// heap object of its own, where it is moreover missing in `dirty`.
+fn inner(go: &Go<'_>, map: Addr, ty: TypeId, visit: Visit<'_>) -> Result<ControlFlow<()>, Fault> {
+    let at = go.map_at(map, Some(ty));
+    let Some(slots) = at.slots.filter(|_| !map.is_null()) else {
+        return Ok(ControlFlow::Continue(()));
+    };
+    let expunged = go.global_word("sync.expunged");
+    let (mut flow, mut fault) = (ControlFlow::Continue(()), None);
+    let walked = go.shape.blocks(go.reader(), &at, &mut |block| {
+        for entry in entries(&block, &slots, go.memory()) {
+            let value = entry.and_then(|e| {
+                let cell = go.memory().addr(e.elem)?;
+                Ok((e.key, go.memory().addr(cell)?))
+            });
+            match value {
+                Ok((_, value)) if value.is_null() || Some(value) == expunged => {}
+                Ok((key, value)) => flow = visit(SyncEntry { key, value }),
+                Err(f) => fault = Some(f),
+            }
+            if flow.is_break() {
+                return flow;
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    match (walked, fault) {
+        (Err(super::Damage::Fault(fault)), _) | (Ok(()), Some(fault)) => Err(fault),
+        _ => Ok(flow),
+    }
+}
+
+impl Trie {
+    fn of(go: &Go<'_>, offset: u64, trie: TypeId) -> Option<Trie> {
+        let root = go.types.field(trie, "root")?;
+        let indirect = match go.types.special(root.ty).as_deref() {
+            Some(Special::Pointer { to, .. }) => *to,
+            _ => return None,
+        };
+        let children = go.types.field(indirect, "children")?;
+        let Kind::Array(_, CHILDREN) = go.types.get(children.ty).kind else { return None };
+        Some(Trie {
+            root: offset + root.offset,
+            children: children.offset,
+            entry: TrieEntry::of(go),
+        })
+    }
+
+    fn entries(&self, go: &Go<'_>, at: Addr, visit: Visit<'_>) -> Result<ControlFlow<()>, Fault> {
+        let root = go.memory().addr(Addr(at.0.wrapping_add(self.root)))?;
+        if root.is_null() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        self.node(go, root, MAX_LEVELS, visit)
+    }
+
+    /// A node is `{isEntry bool}` first, whichever of the two it is.
+    fn node(
+        &self,
+        go: &Go<'_>,
+        node: Addr,
+        levels: u32,
+        visit: Visit<'_>,
+    ) -> Result<ControlFlow<()>, Fault> {
+        if go.memory().u8(node)? != 0 {
+            return self.chain(go, node, visit);
+        }
+        if levels == 0 {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let children = Addr(node.0.wrapping_add(self.children));
+        let children = go.memory().array::<{ CHILDREN as usize * 8 }>(children)?;
+        for i in 0..CHILDREN {
+            let child = Addr(word(&children, i * 8));
+            if !child.is_null() && self.node(go, child, levels - 1, visit)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn chain(&self, go: &Go<'_>, first: Addr, visit: Visit<'_>) -> Result<ControlFlow<()>, Fault> {
+        let mut at = first;
+        for _ in 0..MAX_CHAIN {
+            let place = |offset: u64| Addr(at.0.wrapping_add(offset));
+            let entry = SyncEntry { key: place(self.entry.key), value: place(self.entry.value) };
+            if visit(entry).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            at = go.memory().addr(place(self.entry.overflow))?;
+            if at.is_null() {
+                break;
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+impl TrieEntry {
+    /// By the binary's own type where it describes one; the layout follows from the declaration:
+    /// a bool, a pointer, two interfaces.
+    fn of(go: &Go<'_>) -> TrieEntry {
+        let declared = TrieEntry { overflow: 8, key: 16, value: 32 };
+        let Some(ty) = go.types.named("internal/sync.entry[interface {},interface {}]") else {
+            return declared;
+        };
+        let at = |name| go.types.field(ty, name).map(|f| f.offset);
+        match (at("overflow"), at("key"), at("value")) {
+            (Some(overflow), Some(key), Some(value)) => TrieEntry { overflow, key, value },
+            _ => declared,
+        }
+    }
 }

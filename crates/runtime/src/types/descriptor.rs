@@ -4,10 +4,15 @@ use mapscope_target::{Addr, Fault, Memory, MemoryExt, Why};
 
 use super::{Field, Kind, MapType, SlotLayout, Type, TypeId, Types};
 use crate::evidence::{self, Missing, Source};
+use crate::module::Module;
 
 /// `abi.TFlagUncommon` and so on (internal/abi/type.go; the same bits since 1.17).
+const TFLAG_UNCOMMON: u8 = 1;
 const TFLAG_EXTRA_STAR: u8 = 2;
 const TFLAG_NAMED: u8 = 4;
+
+/// Size of an `abi.Method`, in bytes: four 32-bit offsets.
+const METHOD: u64 = 16;
 
 /// Longest name believed, in bytes: longer ones are cut by the linker's own varint only in theory.
 const MAX_NAME: u64 = 64 << 10;
@@ -26,6 +31,8 @@ pub(crate) struct DescriptorLayouts {
     strukt: evidence::StructType,
     field: evidence::StructField,
     interface: evidence::InterfaceType,
+    func: evidence::FuncType,
+    uncommon: evidence::UncommonType,
     map: evidence::MapDescriptor,
     /// `abi.TFlagDirectIface` where there is one (internal/abi/type.go, since 1.26); before, bit 5
     /// of the kind says the same.
@@ -46,6 +53,8 @@ impl DescriptorLayouts {
             strukt: evidence::StructType::load(source)?,
             field: evidence::StructField::load(source)?,
             interface: evidence::InterfaceType::load(source)?,
+            func: evidence::FuncType::load(source)?,
+            uncommon: evidence::UncommonType::load(source)?,
             map: evidence::MapDescriptor::load(source)?,
             direct_flag: source.constant("internal/abi.TFlagDirectIface").map(|flag| flag as u8),
         })
@@ -86,6 +95,57 @@ impl<'a> Types<'a> {
                 None => head.kind & KIND_DIRECT_IFACE != 0,
             },
         })
+    }
+
+    /// Meets every descriptor of a module whose descriptors stand one behind the other
+    /// (since 1.27; runtime/type.go, `moduleTypelinks`): 8-byte aligned from the ninth byte on,
+    /// each followed by what its kind and its methods add.
+    pub fn walk_descriptors(&self, module: &Module) {
+        let Some(range) = &module.descriptors else { return };
+        let mut at = range.start.0.saturating_add(8);
+        while at < range.end.0 {
+            let Ok(size) = self.descriptor_size(Addr(at)) else { return };
+            self.of_descriptor(Addr(at));
+            at = at.saturating_add(size).next_multiple_of(8);
+        }
+    }
+
+    /// How long the descriptor at `at` is, in bytes, with all that follows it.
+    fn descriptor_size(&self, at: Addr) -> Result<u64, Fault> {
+        let l = &self.layouts;
+        let head = self.head(at)?;
+        let (base, extra) = match head.kind & 0x1f {
+            17 => (l.array.size, 0),
+            18 => (l.chan.size, 0),
+            19 => (l.func.size, 8 * self.parameters(at)?),
+            20 => (l.interface.size, 8 * self.count(at, l.interface.methods)?),
+            21 => (l.map.size, 0),
+            22 => (l.ptr.size, 0),
+            23 => (l.slice.size, 0),
+            25 => (l.strukt.size, l.field.size * self.count(at, l.strukt.fields)?),
+            _ => (l.rtype.size, 0),
+        };
+        if head.tflag & TFLAG_UNCOMMON == 0 {
+            return Ok(base + extra);
+        }
+        let methods = self.memory.u16(offset(at, base + l.uncommon.mcount)?)?;
+        Ok(base + l.uncommon.size + extra + u64::from(methods) * METHOD)
+    }
+
+    /// Parameters and results of a func type; the top bit of the number of results says variadic.
+    fn parameters(&self, at: Addr) -> Result<u64, Fault> {
+        let inputs = self.memory.u16(offset(at, self.layouts.func.in_count)?)?;
+        let outputs = self.memory.u16(offset(at, self.layouts.func.out_count)?)? & 0x7fff;
+        Ok(u64::from(inputs) + u64::from(outputs))
+    }
+
+    /// The length of the slice at `at + member`.
+    fn count(&self, at: Addr, member: u64) -> Result<u64, Fault> {
+        let count = self.memory.u64(offset(at, member + 8)?)?;
+        match count > MAX_FIELDS {
+            true => Err(Fault::new(at, Why::TooLong { len: count, limit: MAX_FIELDS })),
+            false => Ok(count),
+        }
     }
 
     fn head(&self, at: Addr) -> Result<Head, Fault> {

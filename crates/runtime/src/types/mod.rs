@@ -29,6 +29,12 @@ pub use special::Special;
 pub struct TypeId(u32);
 
 impl TypeId {
+    /// The type with this number.
+    #[cfg(test)]
+    pub(crate) fn from_index(index: u32) -> TypeId {
+        TypeId(index)
+    }
+
     /// A dense number, for tables beside [`Types`].
     pub fn index(self) -> usize {
         self.0 as usize
@@ -234,6 +240,11 @@ impl<'a> Types<'a> {
     /// Whether none has been met.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The types met so far.
+    pub fn ids(&self) -> impl Iterator<Item = TypeId> + use<> {
+        (0..self.len() as u32).map(TypeId)
     }
 
     fn intern(&self, origin: Origin) -> TypeId {

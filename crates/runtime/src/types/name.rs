@@ -62,8 +62,10 @@ mod tests {
             ("[4]internal/abi.Type", "[4]abi.Type"),
             ("main.Pair[example.com/a.K,int]", "main.Pair[example.com/a.K,int]"),
             ("map[main.P[x/y.K]]x/y.V", "map[main.P[x/y.K]]y.V"),
-            ("func(net/http.ResponseWriter, *net/http.Request)",
-             "func(http.ResponseWriter, *http.Request)"),
+            (
+                "func(net/http.ResponseWriter, *net/http.Request)",
+                "func(http.ResponseWriter, *http.Request)",
+            ),
             ("chan<- x/y.T", "chan<- y.T"),
         ] {
             assert_eq!(short_name(linker), reflect, "{linker}");

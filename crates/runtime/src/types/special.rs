@@ -92,10 +92,7 @@ impl Types<'_> {
     fn pool(&self, fields: &[Field]) -> Option<Special> {
         let at = |name: &str| fields.iter().find(|f| f.name == name).map(|f| f.offset);
         Some(Special::Pool {
-            arrays: [
-                (at("local")?, at("localSize")?),
-                (at("victim")?, at("victimSize")?),
-            ],
+            arrays: [(at("local")?, at("localSize")?), (at("victim")?, at("victimSize")?)],
             local: self.named("sync.poolLocal")?,
         })
     }

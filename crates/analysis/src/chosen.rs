@@ -1,0 +1,100 @@
+//! The one map that an analysis is about.
+
+use mapscope_report::{Cell, Field};
+use mapscope_runtime::Go;
+use mapscope_runtime::expr::NameError;
+use mapscope_runtime::find;
+use mapscope_runtime::maps::SyncMap;
+use mapscope_runtime::types::{Special, TypeId};
+use mapscope_target::Addr;
+
+use crate::Error;
+
+/// The map that a user named.
+pub(crate) struct Chosen {
+    /// Its header, or the `sync.Map` itself.
+    pub(crate) addr: Addr,
+    /// Its type, where that is known.
+    pub(crate) ty: Option<TypeId>,
+    /// How its type is known.
+    pub(crate) typed_by: &'static str,
+    /// What holds it.
+    pub(crate) path: String,
+}
+
+impl Chosen {
+    /// Finds the map that `text` names. An address alone says nothing of the type, so all maps are
+    /// looked for, and the one at that address is it.
+    pub(crate) fn find(go: &Go<'_>, text: &str) -> Result<Chosen, Error> {
+        let named = go.map_named(text).map_err(not_found)?;
+        if named.ty.is_some() {
+            let (addr, ty, path) = (named.addr, named.ty, named.path);
+            return Ok(Chosen { addr, ty, typed_by: "static", path });
+        }
+        let findings = find::all(go);
+        let Some(found) = findings.maps.iter().find(|found| found.addr == named.addr) else {
+            return Err(Error::NotFound {
+                message: format!("there is no map at {}", named.addr),
+                hint: Some("`mapscope ls` prints the address of every map".into()),
+            });
+        };
+        Ok(Chosen {
+            addr: found.addr,
+            ty: found.ty,
+            typed_by: found.typed_by.word(),
+            path: found.held.map_or_else(String::new, |node| findings.trail.path(go, node)),
+        })
+    }
+
+    /// The map as a `sync.Map`, if it is one.
+    pub(crate) fn sync_map(&self, go: &Go<'_>) -> Option<SyncMap> {
+        let ty = self.ty?;
+        match go.types.special(ty).as_deref() {
+            Some(Special::SyncMap) => SyncMap::of(go, self.addr, ty),
+            _ => None,
+        }
+    }
+
+    /// What `len` says.
+    pub(crate) fn len(&self, go: &Go<'_>) -> Result<u64, Error> {
+        let len = match self.sync_map(go) {
+            Some(map) => map.survey(go).map(|survey| survey.len),
+            None => go.shape.len(go.memory(), self.addr),
+        };
+        len.map_err(|fault| Error::Unreadable(format!("the map cannot be read: {fault}")))
+    }
+
+    /// Which map it is, as the head of a report.
+    pub(crate) fn fields(&self, go: &Go<'_>) -> Vec<Field<'static>> {
+        let type_name = self.ty.map_or_else(|| "map[?]?".into(), |t| go.types.get(t).name.clone());
+        let path = match self.path.is_empty() {
+            true => Cell::Empty,
+            false => Cell::text(self.path.clone()),
+        };
+        vec![
+            Field::new("addr", "address", Cell::Addr(self.addr.0)),
+            Field::new("type", "type", Cell::text(type_name)),
+            Field::new("typed_by", "typed by", Cell::text(self.typed_by)),
+            Field::new("path", "path", path),
+            Field::new("len", "len", Cell::read(self.len(go), Cell::Count)),
+        ]
+    }
+}
+
+fn not_found(error: NameError) -> Error {
+    let hint = match &error {
+        NameError::NoGlobal { nearest, .. } | NameError::NoField { nearest, .. } => {
+            match nearest.is_empty() {
+                true => None,
+                false => Some(format!("did you mean {}?", nearest.join(" or "))),
+            }
+        }
+        NameError::Syntax(_) => Some(
+            "a map is named by an address (0xc000123456) or by a Go expression from a global \
+             (main.registry.Shards[3].Counts)"
+                .into(),
+        ),
+        _ => None,
+    };
+    Error::NotFound { message: error.to_string(), hint }
+}

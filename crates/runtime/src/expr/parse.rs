@@ -1,0 +1,142 @@
+//! From text to steps.
+
+/// An expression, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// `0xc000123456`
+    Addr(u64),
+    /// A global, and the steps from it. Where the package path ends and the fields begin shows
+    /// only in the globals there are: `dotted` is all that stands before the first `[`, `.(`.
+    Path {
+        /// `example.com/a/b.registry.Shards`
+        dotted: String,
+        /// What follows.
+        ops: Vec<Op>,
+    },
+}
+
+/// One step of an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// `.Name`
+    Field(String),
+    /// `[3]`, `["key"]`: an index or a key, as written.
+    Index(String),
+    /// `.(T)`: the dynamic value, whose type is `T` as reflect prints it.
+    Assert(String),
+}
+
+/// Text that is no expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("at character {at}: {problem}")]
+pub struct SyntaxError {
+    /// Characters before the place, from 0.
+    pub at: usize,
+    /// What is wrong there.
+    pub problem: &'static str,
+}
+
+impl Parsed {
+    /// Parses `text`.
+    ///
+    /// # Errors
+    ///
+    /// Brackets that do not close, or nothing where a name should stand.
+    pub fn parse(text: &str) -> Result<Parsed, SyntaxError> {
+        let text = text.trim();
+        if let Some(addr) = address(text) {
+            return Ok(Parsed::Addr(addr));
+        }
+        let end = text.find('[').unwrap_or(text.len()).min(text.find(".(").unwrap_or(text.len()));
+        // The methods in a package path (`main.(*T).f`) are no steps.
+        let (dotted, mut rest) = text.split_at(end);
+        if dotted.is_empty() {
+            return Err(SyntaxError { at: 0, problem: "a global variable or an address expected" });
+        }
+        let mut ops = Vec::new();
+        while !rest.is_empty() {
+            let at = text.len() - rest.len();
+            let (op, after) = step(rest).map_err(|problem| SyntaxError { at, problem })?;
+            ops.push(op);
+            rest = after;
+        }
+        Ok(Parsed::Path { dotted: dotted.to_owned(), ops })
+    }
+}
+
+fn address(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u64::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+fn step(rest: &str) -> Result<(Op, &str), &'static str> {
+    if let Some(inner) = rest.strip_prefix('[') {
+        let (index, after) = until(inner, '[', ']').ok_or("this [ is not closed")?;
+        return Ok((Op::Index(index.trim().to_owned()), after));
+    }
+    if let Some(inner) = rest.strip_prefix(".(") {
+        let (ty, after) = until(inner, '(', ')').ok_or("this ( is not closed")?;
+        return Ok((Op::Assert(ty.trim().to_owned()), after));
+    }
+    let Some(name) = rest.strip_prefix('.') else { return Err("a field, [ or .( expected") };
+    let end = name.find(['.', '[']).unwrap_or(name.len());
+    if end == 0 {
+        return Err("a field's name expected after the dot");
+    }
+    Ok((Op::Field(name[..end].to_owned()), &name[end..]))
+}
+
+/// Splits before the `close` that ends what an `open` before `text` began. Quoted strings hide
+/// what is in them.
+fn until(text: &str, open: char, close: char) -> Option<(&str, &str)> {
+    let (mut depth, mut quoted, mut escaped) = (1, false, false);
+    for (i, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            c if c == open => depth += 1,
+            c if c == close => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some((&text[..i], &text[i + c.len_utf8()..]));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(dotted: &str, ops: &[Op]) -> Result<Parsed, SyntaxError> {
+        Ok(Parsed::Path { dotted: dotted.into(), ops: ops.to_vec() })
+    }
+
+    #[test]
+    fn addresses_and_paths() {
+        assert_eq!(Parsed::parse("0xc000012340"), Ok(Parsed::Addr(0xc0_0001_2340)));
+        assert_eq!(Parsed::parse("main.registry.Shards"), path("main.registry.Shards", &[]));
+        let index = |text: &str| Op::Index(text.into());
+        let field = |text: &str| Op::Field(text.into());
+        assert_eq!(
+            Parsed::parse("a.com/b.r[3].Counts[\"x]\\\"\"]"),
+            path("a.com/b.r", &[index("3"), field("Counts"), index("\"x]\\\"\"")])
+        );
+        assert_eq!(
+            Parsed::parse("main.x.(map[string]int)[main.K{1, 2}]"),
+            path("main.x", &[Op::Assert("map[string]int".into()), index("main.K{1, 2}")])
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_its_place() {
+        for (text, at) in [("", 0), ("[1]", 0), ("main.x[1", 6), ("main.x[1]y", 9), ("a[1].", 4)] {
+            assert_eq!(Parsed::parse(text).map_err(|e| e.at), Err(at), "{text}");
+        }
+    }
+}

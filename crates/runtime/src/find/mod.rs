@@ -1,0 +1,108 @@
+//! Finding every map of a process, in two ways.
+//!
+//! [`walk`] follows types from the roots and visits only values from which a map can be reached;
+//! it knows the type of every map it finds and the path that holds it. [`scan`] tries every heap
+//! object of a map header's size and believes those that obey the invariants; it finds what no
+//! root reaches any more, and what is held where no type tells.
+
+mod link;
+mod plan;
+mod roots;
+mod scan;
+mod typing;
+mod visited;
+mod walk;
+
+use mapscope_target::Addr;
+
+pub use link::{Link, Node, NodeId, Trail};
+pub use scan::scan;
+pub use walk::walk;
+
+use crate::Go;
+use crate::types::TypeId;
+
+/// A map that was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// Its header.
+    pub addr: Addr,
+    /// Its type, as far as it is known.
+    pub ty: Option<TypeId>,
+    /// What holds it; `None` where no root was found to reach it.
+    pub held: Option<NodeId>,
+    /// How it was found.
+    pub found_by: FoundBy,
+    /// How its type is known.
+    pub typed_by: TypedBy,
+}
+
+/// How a map was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundBy {
+    /// By following types from a root.
+    Walk,
+    /// As a pointer on a goroutine's stack or in a closure, where no type tells what is there;
+    /// proven by the invariants of maps.
+    Pointer,
+    /// By trying heap objects of the size of a header; proven by the invariants of maps.
+    Scan,
+}
+
+impl FoundBy {
+    /// In one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            FoundBy::Walk => "walk",
+            FoundBy::Pointer => "pointer",
+            FoundBy::Scan => "scan",
+        }
+    }
+}
+
+/// How the type of a map is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypedBy {
+    /// By the static type of what holds it.
+    Static,
+    /// By the type word of the interface that holds it.
+    Interface,
+    /// By the type the allocator keeps for its bucket or group array.
+    Array,
+    /// It is the only map type of the binary whose buckets or groups fit the storage, and whose
+    /// keys and elems decode. Likely, not proven.
+    Elimination,
+    /// It is not: no evidence, or several types fit.
+    Nothing,
+}
+
+impl TypedBy {
+    /// In one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            TypedBy::Static => "static",
+            TypedBy::Interface => "interface",
+            TypedBy::Array => "array",
+            TypedBy::Elimination => "elimination",
+            TypedBy::Nothing => "nothing",
+        }
+    }
+}
+
+/// Every map that was found, and the trail to each.
+#[derive(Default)]
+pub struct Findings {
+    /// The maps, in the order they were found.
+    pub maps: Vec<Found>,
+    /// How they are held.
+    pub trail: Trail,
+    /// What could not be read or was not finished.
+    pub missing: Vec<String>,
+}
+
+/// Walks from the roots, then scans for what the walk has not met.
+pub fn all(go: &Go<'_>) -> Findings {
+    let mut findings = walk(go);
+    scan(go, &mut findings);
+    findings
+}

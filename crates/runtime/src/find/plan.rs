@@ -1,0 +1,130 @@
+//! What to look at in a value of a type: the places from which a map can be reached.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use crate::types::{Kind, Special, TypeId, Types};
+
+/// What stands at a place, and how to go on from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A map.
+    Map(TypeId),
+    /// A pointer to a value of this type.
+    Pointer(TypeId),
+    /// A slice of this type.
+    Slice(TypeId),
+    /// A channel of this type.
+    Chan(TypeId),
+    /// A func value.
+    Func,
+    /// An interface; whether it is an empty one.
+    Interface(bool),
+    /// An array: its element type and length.
+    Array(TypeId, u64),
+    /// A `sync.Map`.
+    SyncMap(TypeId),
+    /// An array that a `sync.Pool` keeps, one element a P; its length is at this offset.
+    Pool(TypeId, u64),
+}
+
+/// One place in a value.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// Bytes from the start of the value.
+    pub(super) offset: u64,
+    /// What is there.
+    pub(super) step: Step,
+    /// How Go names it from the value: `.Sessions`, `.inner.m`, or nothing for the value itself.
+    path: Rc<str>,
+}
+
+/// Every place in a value of one type from which a map can be reached.
+pub(super) struct Plan {
+    /// Size of the value in bytes.
+    pub(super) size: u64,
+    /// The places, by rising offset.
+    pub(super) items: Vec<Item>,
+}
+
+/// Plans made so far.
+#[derive(Default)]
+pub(super) struct Plans(RefCell<FxHashMap<TypeId, Rc<Plan>>>);
+
+/// Fields of fields are unfolded so deep: deeper nesting than anybody writes is damage.
+const MAX_NESTING: u32 = 64;
+
+impl Plans {
+    /// The plan for `ty`.
+    pub(super) fn get(&self, types: &Types<'_>, ty: TypeId) -> Rc<Plan> {
+        if let Some(plan) = self.0.borrow().get(&ty) {
+            return Rc::clone(plan);
+        }
+        let mut plan = Plan { size: types.get(ty).size, items: Vec::new() };
+        unfold(types, ty, 0, String::new(), MAX_NESTING, &mut plan.items);
+        let plan = Rc::new(plan);
+        self.0.borrow_mut().insert(ty, Rc::clone(&plan));
+        plan
+    }
+
+    /// How Go names item number `item` of a value of type `ty`.
+    pub(super) fn item_path(&self, ty: TypeId, item: u32) -> Rc<str> {
+        let plans = self.0.borrow();
+        let item = plans.get(&ty).and_then(|plan| plan.items.get(item as usize));
+        item.map_or_else(|| "".into(), |item| Rc::clone(&item.path))
+    }
+}
+
+fn unfold(
+    types: &Types<'_>,
+    ty: TypeId,
+    offset: u64,
+    path: String,
+    nesting: u32,
+    items: &mut Vec<Item>,
+) {
+    if nesting == 0 || !types.reaches_map(ty) {
+        return;
+    }
+    let t = types.get(ty);
+    let step = match &t.kind {
+        Kind::Map(_) => Step::Map(ty),
+        Kind::Pointer(to) => Step::Pointer(*to),
+        Kind::Slice(of) => Step::Slice(*of),
+        Kind::Chan(of) => Step::Chan(*of),
+        Kind::Func => Step::Func,
+        Kind::EmptyInterface => Step::Interface(true),
+        Kind::Interface => Step::Interface(false),
+        Kind::Array(of, 1) => return unfold(types, *of, offset, path + "[0]", nesting - 1, items),
+        Kind::Array(of, len) => Step::Array(*of, *len),
+        Kind::Struct(fields) => {
+            if let Some(special) = types.special(ty) {
+                unfold_special(ty, &special, offset, &path, items);
+            }
+            for field in fields {
+                let path = format!("{path}.{}", field.name);
+                unfold(types, field.ty, offset + field.offset, path, nesting - 1, items);
+            }
+            return;
+        }
+        _ => return,
+    };
+    items.push(Item { offset, step, path: path.into() });
+}
+
+fn unfold_special(ty: TypeId, special: &Special, offset: u64, path: &str, items: &mut Vec<Item>) {
+    let mut push =
+        |at: u64, step| items.push(Item { offset: offset + at, step, path: path.into() });
+    match special {
+        Special::Pointer { offset, to } => push(*offset, Step::Pointer(*to)),
+        Special::SyncMap => push(0, Step::SyncMap(ty)),
+        Special::Eface => push(0, Step::Interface(true)),
+        Special::Pool { arrays, local } => {
+            for (pointer, len) in arrays {
+                push(*pointer, Step::Pool(*local, len - pointer));
+            }
+        }
+    }
+}
