@@ -5,6 +5,8 @@ mod code;
 mod frame;
 mod signal;
 mod start;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::ops::Range;

@@ -98,9 +98,6 @@ impl<'a, 'd> Walk<'a, 'd> {
             return Err(Broken::OutOfStack { sp: frame.cfa });
         }
         let pc = self.memory.addr(Addr(frame.cfa.0 - POINTER))?;
-        if pc.is_null() {
-            return Ok(None);
-        }
         let exact = INJECTED.contains(&name);
         Ok(Some(Start { pc, sp: frame.cfa, exact, trusted: false, registers: None }))
     }
