@@ -72,10 +72,7 @@ impl<'d> Elf<'d> {
     /// where it is one.
     pub fn parse(data: &'d [u8]) -> Result<Elf<'d>, ElfError> {
         let header = identify::header(data)?;
-        let programs = header.program_headers(LE, data).map_err(|e| {
-            let why = e.to_string();
-            ElfError::Malformed { what: "program headers", why }
-        })?;
+        let programs = header.program_headers(LE, data).map_err(malformed("program headers"))?;
         let segments = programs.iter().filter(|p| p.p_type(LE) == elf::PT_LOAD);
         let segments: Vec<_> = segments.map(segment).collect();
         for segment in &segments {
@@ -261,6 +258,11 @@ fn segment(program: &ProgramHeader64<LittleEndian>) -> Segment {
         write: flags.contains(elf::PF_W),
         execute: flags.contains(elf::PF_X),
     }
+}
+
+/// Turns what the parser says of `what` into an error.
+fn malformed(what: &'static str) -> impl Fn(object::Error) -> ElfError {
+    move |error| ElfError::Malformed { what, why: error.to_string() }
 }
 
 /// An error that names `what` unless the file reaches to `end`.

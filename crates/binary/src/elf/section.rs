@@ -4,7 +4,7 @@ use object::elf;
 use object::read::elf::{FileHeader as _, SectionHeader as _, SectionTable};
 
 use super::compressed::{self, Body};
-use super::{ElfError, Header, LE, inside};
+use super::{ElfError, Header, LE, inside, malformed};
 use crate::{FileOff, FileVa};
 
 /// One section of the file.
@@ -56,10 +56,7 @@ pub(super) fn table<'d>(
         let len = count.saturating_mul(u64::from(header.e_shentsize(LE)));
         inside(data, start.saturating_add(len), || "the section table".into())?;
     }
-    header.sections(LE, data).map_err(|e| {
-        let why = e.to_string();
-        ElfError::Malformed { what: "section table", why }
-    })
+    header.sections(LE, data).map_err(malformed("section table"))
 }
 
 /// Every section but the null one.
@@ -69,10 +66,7 @@ pub(super) fn sections<'d>(
 ) -> Result<Vec<Section<'d>>, ElfError> {
     let used = table.iter().filter(|header| header.sh_type(LE) != elf::SHT_NULL);
     used.map(|header| {
-        let name = table.section_name(LE, header).map_err(|e| {
-            let why = e.to_string();
-            ElfError::Malformed { what: "section name", why }
-        })?;
+        let name = table.section_name(LE, header).map_err(malformed("section name"))?;
         let section = Section {
             name: std::str::from_utf8(name).unwrap_or_default(),
             addr: FileVa(header.sh_addr(LE)),

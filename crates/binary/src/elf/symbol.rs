@@ -3,7 +3,7 @@
 use object::elf;
 use object::read::elf::{SectionTable, Sym as _, SymbolTable};
 
-use super::{ElfError, Header, LE};
+use super::{ElfError, Header, LE, malformed};
 use crate::FileVa;
 
 /// A symbol with an address.
@@ -35,10 +35,7 @@ pub(super) fn table<'d>(
     data: &'d [u8],
     sections: &SectionTable<'d, Header>,
 ) -> Result<SymbolTable<'d, Header>, ElfError> {
-    sections.symbols(LE, data, elf::SHT_SYMTAB).map_err(|e| {
-        let why = e.to_string();
-        ElfError::Malformed { what: "symbol table", why }
-    })
+    sections.symbols(LE, data, elf::SHT_SYMTAB).map_err(malformed("symbol table"))
 }
 
 /// The symbols that have an address and a name that can be read.

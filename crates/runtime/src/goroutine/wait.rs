@@ -23,7 +23,7 @@ impl WaitReasons {
             let at = addr.index(index, STRING).unwrap_or(Addr::NULL);
             let text = memory.addr(at)?;
             let len = memory.u64(at.checked_add(8).unwrap_or(Addr::NULL))?;
-            // `gc assist marking` and its like; index 0 is the empty string with a nil pointer.
+            // The first, for none, is empty, and has no bytes to read.
             let bytes = if len == 0 { Vec::new() } else { memory.bytes(text, len, MAX_LEN)? };
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         });
