@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{doctor, info};
+use crate::commands::{demo, doctor, entries, info, ls, show};
 
 /// See inside every map of a Go program: of a live process or of a core, without a rebuild.
 #[derive(Debug, Parser)]
@@ -24,6 +24,14 @@ pub(crate) enum Command {
     Info(info::Args),
     /// Say what of this machine stands in the way, and what to do about it
     Doctor(doctor::Args),
+    /// List every map of a target
+    Ls(ls::Args),
+    /// Show one map in full
+    Show(show::Args),
+    /// List the entries of one map
+    Entries(entries::Args),
+    /// Run ls, show and entries on the core that comes with mapscope
+    Demo(demo::Args),
 }
 
 /// Which target, and how to open it.

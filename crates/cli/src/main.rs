@@ -3,6 +3,7 @@
 mod args;
 mod bar;
 mod commands;
+mod condition;
 mod doctor;
 mod exe_report;
 mod exit;

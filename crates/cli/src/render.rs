@@ -1,7 +1,6 @@
 //! From a report to its form.
 
-use std::io;
-use std::time::Duration;
+use std::io::{self, IsTerminal};
 
 use mapscope_report::{Cell, Csv, Field, Head, Json, Ndjson, Note, Sink, Table, Tail, Text};
 
@@ -25,8 +24,6 @@ pub(crate) struct About {
     pub(crate) notes: Vec<Note>,
     /// What the target itself lacks.
     pub(crate) missing: Vec<String>,
-    /// How long it stood still.
-    pub(crate) pause: Option<Duration>,
 }
 
 impl Renderer {
@@ -90,10 +87,23 @@ impl Sink for Renderer {
         }
         let mut tail = tail.clone();
         tail.missing.append(&mut self.about.missing);
-        tail.pause = tail.pause.or(self.about.pause);
         let found = if tail.found { Outcome::Found } else { Outcome::Fine };
         let whole = if tail.complete() { Outcome::Fine } else { Outcome::Incomplete };
         self.outcome = self.outcome.and(found).and(whole);
         self.sink.finish(&tail)
     }
+}
+
+/// How many columns a picture may take: the terminal's, or 80 where there is none. `COLUMNS`
+/// wins, as it does elsewhere.
+pub(crate) fn terminal_width() -> usize {
+    let stated = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let width = stated.or_else(|| {
+        io::stdout()
+            .is_terminal()
+            .then(terminal_size::terminal_size)
+            .flatten()
+            .map(|s| usize::from(s.0.0))
+    });
+    width.filter(|&w| w >= 20).unwrap_or(80).min(1000)
 }

@@ -212,11 +212,11 @@ impl<'a> Go<'a> {
     /// Lets the target go, if it is held: everything that must be of one moment has been read.
     pub fn thaw(&self) {
         let mut hold = self.pause.borrow_mut();
-        if let Hold::Held(pause) = std::mem::take(&mut *hold) {
-            let stopped = pause.is_stopped();
-            let length = pause.finish();
-            *hold = if stopped { Hold::Was(length) } else { Hold::Never };
-        }
+        *hold = match std::mem::take(&mut *hold) {
+            Hold::Held(pause) if pause.is_stopped() => Hold::Was(pause.finish()),
+            Hold::Held(_) => Hold::Never,
+            let_go => let_go,
+        };
     }
 
     /// How long the target stood still, once it was let go.

@@ -10,7 +10,7 @@ use crate::args::{OpenArgs, OutputArgs, TargetArgs};
 use crate::exe_report::Facts;
 use crate::exit::Outcome;
 use crate::image::Image;
-use crate::open::{self, Given, Opened};
+use crate::open::{self, Given, Manner, Opened};
 use crate::session::Session;
 
 /// Say what a target or an executable is: its Go release and experiments, its map implementation,
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         return of_executable(&path, &session);
     }
     let target = TargetArgs { target: args.target.clone(), how: args.how.clone() };
-    open::read(&target, &session, &mut of_target)
+    open::read(&target, &session, Manner::WhileEmitting, &mut of_target)
 }
 
 fn head(target: String) -> Head {
@@ -55,7 +55,7 @@ fn of_executable(path: &Path, session: &Session) -> anyhow::Result<Outcome> {
     })
 }
 
-fn of_target(opened: Opened<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
+fn of_target(opened: &Opened<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
     let facts = Facts::gather(opened.image);
     let mut evidence = facts.evidence();
     let mut fields = process_fields(opened.target);
@@ -70,7 +70,8 @@ fn of_target(opened: Opened<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
     // The target in words is the caller's to say.
     sink.head(&head(String::new()))?;
     facts.emit(&fields, obstacle.as_deref(), sink)?;
-    Ok(sink.finish(&Tail { evidence, ..Tail::default() })?)
+    let pause = opened.go.as_ref().ok().and_then(|go| go.pause());
+    Ok(sink.finish(&Tail { evidence, pause, ..Tail::default() })?)
 }
 
 fn process_fields(target: &dyn Target) -> Vec<Field<'static>> {

@@ -131,7 +131,7 @@ fn find(path: &Path, core: &Core) -> Result<PathBuf, Failure> {
 
 /// The process that a core was written by, in words.
 pub(crate) fn words(path: &Path, core: &Core) -> String {
-    let mut text = format!("core {}", path.display());
+    let mut text = format!("core file {}", path.display());
     if let Some(pid) = core.pid() {
         text.push_str(&format!(" of process {pid}"));
     }

@@ -56,10 +56,10 @@ impl Ids {
     fn of_notes(segments: &[Vec<u8>]) -> Ids {
         let mut ids = Ids::default();
         for mut bytes in segments.iter().map(Vec::as_slice) {
-            while let Some((name, kind, body, rest)) = next(bytes) {
-                match (name, kind) {
-                    GNU => ids.gnu = Some(hex(body)),
-                    GO => ids.go = Some(String::from_utf8_lossy(body).into_owned()),
+            while let Some((note, rest)) = next(bytes) {
+                match (note.name, note.kind) {
+                    GNU => ids.gnu = Some(hex(note.body)),
+                    GO => ids.go = Some(String::from_utf8_lossy(note.body).into_owned()),
                     _ => {}
                 }
                 bytes = rest;
@@ -113,14 +113,23 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|b| u32::from_le_bytes(*b))
 }
 
-/// The first note's name, type and contents, and what follows it.
-fn next(bytes: &[u8]) -> Option<(&[u8], u32, &[u8], &[u8])> {
+/// An ELF note.
+struct NoteRef<'b> {
+    name: &'b [u8],
+    kind: u32,
+    body: &'b [u8],
+}
+
+/// The first note, and what follows it.
+fn next(bytes: &[u8]) -> Option<(NoteRef<'_>, &[u8])> {
     let (name, size, kind) = (u32_at(bytes, 0)?, u32_at(bytes, 4)?, u32_at(bytes, 8)?);
     let padded = |size: u32| (size as usize).checked_next_multiple_of(4);
     let rest = bytes.get(12..)?;
     let body = rest.get(padded(name)?..)?;
     let next = body.get(padded(size)?..).unwrap_or_default();
-    Some((rest.get(..name as usize)?, kind, body.get(..size as usize)?, next))
+    let name = rest.get(..name as usize)?;
+    let body = body.get(..size as usize)?;
+    Some((NoteRef { name, kind, body }, next))
 }
 
 fn hex(bytes: &[u8]) -> String {

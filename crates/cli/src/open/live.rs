@@ -1,13 +1,14 @@
 //! A live process, read so that it stands still as shortly as possible.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context;
-use mapscope_report::{Discard, Note, Sink};
-use mapscope_target::{Freeze, FreezeError, Live, Progress, Target};
+use mapscope_report::{Discard, Sink};
+use mapscope_runtime::Go;
+use mapscope_target::{Freeze, FreezeError, Live, Target};
 
 use crate::args::{self, OpenArgs};
+use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::image::Image;
 
@@ -17,15 +18,6 @@ pub(crate) struct Process {
     pub(crate) image: Image,
     pub(crate) exe: PathBuf,
     freeze: args::Freeze,
-}
-
-/// What is known beside the answer when a process has been read.
-#[derive(Default)]
-pub(crate) struct Held {
-    /// How long it stood still.
-    pub(crate) pause: Option<Duration>,
-    /// What limits the answer.
-    pub(crate) notes: Vec<Note>,
 }
 
 impl Process {
@@ -43,32 +35,47 @@ impl Process {
         Ok(Process { live, image, exe, freeze: how.freeze })
     }
 
-    /// Lets `read` emit its answer to `sink`, once the process has been held for as long as it
+    /// Lets `read` emit its answer to what `report` opens, holding the process for as long as it
     /// takes to read what the answer needs.
     ///
-    /// `read` runs on the running process first, for nothing but to learn which pages it needs;
-    /// then on the frozen one, whose pages are kept; then, with the process running again, on
-    /// what was kept, and only now towards an output that may block.
-    pub(crate) fn steady(
-        &self,
-        progress: &Progress,
-        read: &mut dyn FnMut(&mut dyn Sink) -> anyhow::Result<()>,
-    ) -> anyhow::Result<Held> {
+    /// `read` runs on the running process first, for nothing but to learn which pages and types it
+    /// needs; then on the frozen one, whose pages are kept. An analysis that reads all it needs
+    /// before it says anything lets the process go itself ([`Go::thaw`]) and goes on to its
+    /// report. Any other runs once more, on what was kept: nothing is written to an output that
+    /// may block, such as a pager, while the process stands still.
+    pub(crate) fn steady<'p>(
+        &'p self,
+        go: &Go<'p>,
+        manner: Manner,
+        read: Pass<'_>,
+        report: &mut dyn FnMut(Pass<'_>) -> anyhow::Result<Outcome>,
+    ) -> anyhow::Result<Outcome> {
         if self.freeze == args::Freeze::None {
-            let note = Note::warning(
-                "the process ran while it was read (--freeze none): what belongs together may be \
-                 of different moments",
-            );
-            return Ok(Held { pause: None, notes: vec![note] });
+            return report(read);
         }
         // What a rehearsal on a moving target runs into says nothing of the target.
         let _ = read(&mut Discard);
-        let pause = self.live.freeze(Freeze::Stop, progress).map_err(explain)?;
-        let frozen = read(&mut Discard);
-        let held = Held { pause: Some(pause.finish()), notes: Vec::new() };
-        frozen.map(|()| held)
+        go.hold(self.live.freeze(Freeze::Stop, go.progress).map_err(explain)?);
+        if manner == Manner::WhileEmitting {
+            let frozen = read(&mut Discard);
+            go.thaw();
+            frozen?;
+        }
+        report(read)
     }
 }
+
+/// When an analysis reads its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// It reads all, lets the target go ([`Go::thaw`]), and only then opens its report.
+    BeforeEmitting,
+    /// It reads as it goes along.
+    WhileEmitting,
+}
+
+/// One run of an analysis towards a sink.
+pub(crate) type Pass<'p> = &'p mut dyn FnMut(&mut dyn Sink) -> anyhow::Result<()>;
 
 fn explain(error: FreezeError) -> Failure {
     let failure = Failure::new(error.to_string());

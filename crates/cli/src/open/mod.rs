@@ -13,6 +13,7 @@ use mapscope_target::{FileKind, Packing};
 
 use crate::failure::Failure;
 
+pub(crate) use live::Manner;
 pub(crate) use target::{Opened, elf, parse, read};
 
 /// What TARGET was recognised as.

@@ -10,7 +10,7 @@ use mapscope_target::{Progress, Target};
 
 use super::Given;
 use super::core::{self, Dump};
-use super::live::{self, Process};
+use super::live::{self, Manner, Pass, Process};
 use crate::args::TargetArgs;
 use crate::exit::Outcome;
 use crate::failure::Failure;
@@ -28,17 +28,36 @@ pub(crate) struct Opened<'a> {
     pub(crate) go: Result<Go<'a>, OpenError>,
 }
 
+impl<'a> Opened<'a> {
+    /// The Go process, for who can do nothing without.
+    pub(crate) fn go(&self) -> anyhow::Result<&Go<'a>> {
+        self.go.as_ref().map_err(|e| explain(e).into())
+    }
+}
+
+fn explain(error: &OpenError) -> Failure {
+    let failure = Failure::new(format!("the target cannot be understood: {error}"));
+    match error {
+        OpenError::NoDwarf => failure.hint("build it without -ldflags=-w or -s"),
+        OpenError::Contradiction(_) => {
+            failure.hint("is the executable the one that the target runs? --exe FILE names another")
+        }
+        _ => failure,
+    }
+}
+
 /// What a command does with a target: it may be called more than once, see [`Process::steady`].
-type Read<'r> = &'r mut dyn FnMut(Opened<'_>, &mut dyn Sink) -> anyhow::Result<()>;
+type Read<'r> = &'r mut dyn FnMut(&Opened<'_>, &mut dyn Sink) -> anyhow::Result<()>;
 
 /// Opens what `args` name, lets `read` emit its report, and says how that ended.
 pub(crate) fn read(
     args: &TargetArgs,
     session: &Session,
+    manner: Manner,
     read: Read<'_>,
 ) -> anyhow::Result<Outcome> {
     let result = match Given::recognise(&args.target)? {
-        Given::Pid(pid) => read_process(pid, args, session, read),
+        Given::Pid(pid) => read_process(pid, args, session, manner, read),
         Given::Core(path) => read_core(&path, args, session, read),
         Given::Exe(path) => {
             let path = path.display();
@@ -64,19 +83,26 @@ fn read_process(
     pid: u32,
     args: &TargetArgs,
     session: &Session,
+    manner: Manner,
     read: Read<'_>,
 ) -> anyhow::Result<Outcome> {
     let process = Process::open(pid, &args.how)?;
     let elf = elf(&process.image, &process.exe)?;
     let image = parse(&elf, &process.exe)?;
-    let mut pass = |sink: &mut dyn Sink| read(open(&image, &process.live, session), sink);
-    let held = process.steady(&session.progress, &mut pass)?;
+    let opened = open(&image, &process.live, session);
     let target = live::words(pid, &process.exe) + &release(&image);
-    session.report(|renderer| {
-        let (notes, pause) = (held.notes, held.pause);
-        renderer.about(About { target, notes, pause, missing: Vec::new() });
-        pass(renderer)
-    })
+    let mut report = |pass: Pass<'_>| {
+        session.report(|renderer| {
+            renderer.about(About { target: target.clone(), ..About::default() });
+            pass(renderer)
+        })
+    };
+    let mut pass = |sink: &mut dyn Sink| read(&opened, sink);
+    match &opened.go {
+        Ok(go) => process.steady(go, manner, &mut pass, &mut report),
+        // Nothing is read of what is not understood: there is nothing to hold it for.
+        Err(_) => report(&mut pass),
+    }
 }
 
 fn read_core(
@@ -92,11 +118,10 @@ fn read_core(
         target: core::words(path, &dump.core) + &release(&image),
         notes: dump.notes.clone(),
         missing: dump.missing.clone(),
-        pause: None,
     };
     session.report(|renderer| {
         renderer.about(about);
-        read(open(&image, &dump.core, session), renderer)
+        read(&open(&image, &dump.core, session), renderer)
     })
 }
 

@@ -1,0 +1,63 @@
+//! `demo`: ls, show and entries on the core that comes with mapscope.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::exit::Outcome;
+use crate::failure::Failure;
+
+/// Run ls, show and entries on the core of a real Go process that comes with mapscope. Needs
+/// neither Go nor a running program.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {}
+
+/// What is run, without `mapscope` and the files.
+const STEPS: [&[&str]; 3] = [
+    &["ls", "--limit", "15"],
+    &["show", "main.registry.Sessions"],
+    &["entries", "main.registry.Sessions", "--values", "--limit", "5"],
+];
+
+/// Runs the command.
+pub(crate) fn run(_: &Args) -> anyhow::Result<Outcome> {
+    let samples = samples()?;
+    let (core, exe) = (samples.join("core.zst"), samples.join("exe.zst"));
+    let mut outcome = Outcome::Fine;
+    for (i, step) in STEPS.iter().enumerate() {
+        let Some((command, rest)) = step.split_first() else { continue };
+        let core = core.display().to_string();
+        let exe = exe.display().to_string();
+        let words = [&["mapscope", *command, &core], rest, &["--exe", &exe]].concat();
+        let gap = if i > 0 { "\n" } else { "" };
+        let shown = words.join(" ");
+        match io::stdout().write_all(format!("{gap}$ {shown}\n\n").as_bytes()) {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(outcome),
+            written => written?,
+        }
+        outcome = outcome.and(one(&words)?);
+    }
+    Ok(outcome)
+}
+
+fn one(words: &[&str]) -> anyhow::Result<Outcome> {
+    match Cli::try_parse_from(words)?.command {
+        Command::Demo(_) => Ok(Outcome::Fine),
+        command => super::run(command),
+    }
+}
+
+/// The directory of the sample: next to the binary, or in the repository it was built from.
+fn samples() -> Result<PathBuf, Failure> {
+    let beside = std::env::current_exe().ok();
+    let beside = beside.and_then(|exe| Some(exe.parent()?.join("samples/demo")));
+    let built = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/demo"));
+    let built = built.canonicalize().unwrap_or(built);
+    let found = [beside, Some(built)].into_iter().flatten().find(|dir| dir.is_dir());
+    found.ok_or_else(|| {
+        Failure::new("the sample that comes with mapscope is not here")
+            .hint("run it from the repository: cargo run --release -- demo")
+    })
+}

@@ -1,0 +1,51 @@
+//! `entries TARGET MAP`: what is in one map.
+
+use mapscope_analysis::Entries;
+use mapscope_runtime::Limits;
+
+use super::analyse;
+use crate::args::{OutputArgs, TargetArgs};
+use crate::exit::Outcome;
+use crate::open::Manner;
+
+/// List the entries of one map: its keys, and its elems where --values asks for them. They are
+/// streamed: a map of any size takes constant memory.
+///
+/// Examples:
+///   mapscope entries core main.sessions --values --limit 10
+///   mapscope entries 4242 0xc000012345 --format ndjson -o keys.ndjson
+#[derive(clap::Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+
+    /// The map: an address, or a Go expression from a global variable
+    map: String,
+
+    /// Show elems too, not keys alone: they may hold secrets
+    #[arg(long)]
+    values: bool,
+
+    /// Show at most this many entries
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+
+    /// How many pointers, structs, arrays and interfaces deep values are shown
+    #[arg(long, value_name = "N", default_value_t = Limits::default().depth)]
+    depth: u32,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let entries = Entries {
+        map: args.map.clone(),
+        values: args.values,
+        limit: args.limit,
+        limits: Limits { depth: args.depth, ..Limits::default() },
+    };
+    analyse(&entries, Manner::WhileEmitting, &args.target, &args.output)
+}

@@ -1,0 +1,34 @@
+//! `show TARGET MAP`: one map in full.
+
+use mapscope_analysis::Show;
+
+use super::analyse;
+use crate::args::{OutputArgs, TargetArgs};
+use crate::exit::Outcome;
+use crate::open::Manner;
+use crate::render::terminal_width;
+
+/// Show one map in full: its header field by field, what it stores and wastes, what state it is in
+/// and what it waits for, a picture of its occupancy, the layout of a bucket or group.
+///
+/// Examples:
+///   mapscope show 4242 0xc000012345
+///   mapscope show core 'main.registry.Shards[3].Counts'
+#[derive(clap::Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+
+    /// The map: an address, or a Go expression from a global variable
+    map: String,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let show = Show { map: args.map.clone(), width: terminal_width() };
+    analyse(&show, Manner::BeforeEmitting, &args.target, &args.output)
+}
