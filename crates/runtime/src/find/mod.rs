@@ -9,6 +9,7 @@ mod link;
 mod plan;
 mod roots;
 mod scan;
+mod stacks;
 mod typing;
 mod visited;
 mod walk;

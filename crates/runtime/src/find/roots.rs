@@ -17,6 +17,3 @@ pub(super) fn globals(walker: &mut Walker<'_, '_>, of_runtime: bool) {
 fn is_runtime(name: &str) -> bool {
     name.starts_with("runtime.") || name.starts_with("internal/runtime/")
 }
-
-/// The variables that are alive on the goroutines' stacks.
-pub(super) fn goroutines(_walker: &mut Walker<'_, '_>) {}

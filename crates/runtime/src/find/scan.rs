@@ -68,7 +68,7 @@ fn scan_span(
         if go.heap.pointer_words(addr).is_some_and(|words| words != go.shape.pointer_words()) {
             continue;
         }
-        if let Ok(array) = go.shape.prove(reader, object, addr) {
+        if let Ok(array) = go.shape.prove(reader, object, addr, None) {
             found(addr, array);
         }
     }

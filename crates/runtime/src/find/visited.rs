@@ -36,11 +36,6 @@ impl Visited {
         *run = (low.min(from), high.max(to));
         [(from < low).then_some((from, low)), (to > high).then_some((high, to))]
     }
-
-    /// How many runs are remembered.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The typed walk: from the roots, through every value from which a map can be reached.
 
 use std::collections::VecDeque;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use mapscope_target::{Addr, Fault, MemoryExt, Why};
 use rustc_hash::FxHashSet;
@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 use super::link::{Link, NodeId};
 use super::plan::{Item, Plan, Step};
 use super::visited::Visited;
-use super::{Findings, Found, FoundBy, TypedBy, roots};
+use super::{Findings, Found, FoundBy, TypedBy, roots, stacks};
 use crate::Go;
 use crate::maps::SyncMap;
 use crate::types::TypeId;
@@ -23,8 +23,7 @@ pub fn walk(go: &Go<'_>) -> Findings {
     walker.go.progress.begin("walking from the roots", 0);
     roots::globals(&mut walker, false);
     walker.drain();
-    roots::goroutines(&mut walker);
-    walker.drain();
+    stacks::variables(&mut walker);
     roots::globals(&mut walker, true);
     walker.drain();
     walker.findings
@@ -50,6 +49,9 @@ pub(super) struct Walker<'a, 'g> {
     met: FxHashSet<Addr>,
     queue: VecDeque<Work>,
     faults: u64,
+    /// Roots are of this stack: what a variable holds may be dead, so that a map is believed only
+    /// where the invariants hold.
+    stack: Option<Range<Addr>>,
 }
 
 /// Where a value is held, turned into a link of the trail only once something is found there.
@@ -77,7 +79,13 @@ impl<'a, 'g> Walker<'a, 'g> {
             met: FxHashSet::default(),
             queue: VecDeque::new(),
             faults: 0,
+            stack: None,
         }
+    }
+
+    /// From here on roots are of a goroutine's stack.
+    pub(super) fn on_stack(&mut self, stack: Option<Range<Addr>>) {
+        self.stack = stack;
     }
 
     /// Adds a root: a value of type `ty` at `at`.
@@ -97,7 +105,7 @@ impl<'a, 'g> Walker<'a, 'g> {
     }
 
     /// Works off the queue. Shortest paths first.
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         while let Some(work) = self.queue.pop_front() {
             if self.go.progress.cancelled() {
                 self.findings.missing.push("the walk from the roots was stopped".into());
@@ -365,9 +373,10 @@ impl<'a, 'g> Walker<'a, 'g> {
     }
 
     fn map(&mut self, addr: Addr, ty: TypeId, typed_by: TypedBy, holder: Holder, link: Link) {
-        if !self.met.insert(addr) {
+        if self.met.contains(&addr) || !self.is_believed(addr) {
             return;
         }
+        self.met.insert(addr);
         let node = self.node(holder, link);
         self.findings.maps.push(Found {
             addr,
@@ -377,6 +386,16 @@ impl<'a, 'g> Walker<'a, 'g> {
             typed_by,
         });
         self.entries(addr, ty, node);
+    }
+
+    /// Whether what is at `addr` can be a map; from globals all is, by its type.
+    fn is_believed(&self, addr: Addr) -> bool {
+        let Some(stack) = &self.stack else { return true };
+        let size = self.go.shape.header_size();
+        let header = self.go.memory().bytes(addr, size, size);
+        header.is_ok_and(|header| {
+            self.go.shape.prove(self.go.reader(), &header, addr, Some(stack)).is_ok()
+        })
     }
 
     /// Goes on through the entries of a map whose keys or elems lead to maps.
@@ -430,11 +449,6 @@ impl<'a, 'g> Walker<'a, 'g> {
             ControlFlow::Continue(())
         });
         outcome.map(|_| ())
-    }
-
-    /// Whether a map with its header at `addr` has been found already.
-    pub(super) fn has_met(&self, addr: Addr) -> bool {
-        self.met.contains(&addr)
     }
 
     fn fault(&mut self, fault: Fault, holder: NodeId) {

@@ -3,7 +3,7 @@
 //! Go until 1.23, and 1.24 and 1.25 with `GOEXPERIMENT=noswissmap` (runtime/map.go,
 //! runtime/map_noswiss.go). The layout and the meaning of every mark are the same in all of them.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use mapscope_target::{Addr, Fault, Memory, MemoryExt};
 
@@ -380,7 +380,13 @@ impl MapShape for Classic {
         ])
     }
 
-    fn prove(&self, reader: Reader<'_>, header: &[u8], at: Addr) -> Result<Option<Addr>, Damage> {
+    fn prove(
+        &self,
+        reader: Reader<'_>,
+        header: &[u8],
+        at: Addr,
+        stack: Option<&Range<Addr>>,
+    ) -> Result<Option<Addr>, Damage> {
         let h = self.parse(header, at)?;
         let known = ITERATOR | OLD_ITERATOR | HASH_WRITING | SAME_SIZE_GROW;
         Damage::unless(h.flags & !known == 0, at, "flags that do not exist are set")?;
@@ -393,7 +399,11 @@ impl MapShape for Classic {
         Damage::unless(h.hash0 != 0, at, "the hash has no seed")?;
         let most = h.len().saturating_mul(SLOTS as u64).saturating_mul(4);
         Damage::unless(h.count <= most, at, "more entries than the buckets can hold")?;
-        self.prove_array(reader, h.buckets, h.len(), at)?;
+        // Only the one bucket of a map that has not grown can lie on a stack.
+        match h.b == 0 && stack.is_some_and(|s| s.contains(&h.buckets)) {
+            true => prove_bucket(reader, h.buckets, at)?,
+            false => self.prove_array(reader, h.buckets, h.len(), at)?,
+        }
         if !h.oldbuckets.is_null() {
             Damage::unless(h.nevacuate <= h.old_len(), at, "nevacuate is beyond the old array")?;
             self.prove_array(reader, h.oldbuckets, h.old_len(), at)?;
@@ -454,10 +464,15 @@ impl Classic {
         // Spare buckets and the size class add less than a quarter and a page.
         let largest = len.saturating_mul(16 + 8 * 256).saturating_mul(5) / 4;
         Damage::unless(object.size <= largest + (16 << 10), at, "the bucket array is too long")?;
-        let tops = reader.memory.array::<SLOTS>(array)?;
-        let legal = tops[0] == 0 || tops.iter().any(|t| *t != 0);
-        Damage::unless(legal && rest_is_last(&tops), at, "tophash marks are not those of a bucket")
+        prove_bucket(reader, array, at)
     }
+}
+
+/// The marks in the first bucket of an array that is only a candidate.
+fn prove_bucket(reader: Reader<'_>, bucket: Addr, at: Addr) -> Result<(), Damage> {
+    let tops = reader.memory.array::<SLOTS>(bucket)?;
+    let legal = tops[0] == 0 || tops.iter().any(|t| *t != 0);
+    Damage::unless(legal && rest_is_last(&tops), at, "tophash marks are not those of a bucket")
 }
 
 /// `emptyRest` (0) means that nothing follows: no entry stands behind it.

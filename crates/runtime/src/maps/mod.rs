@@ -11,7 +11,7 @@ mod survey;
 mod swiss;
 mod sync_map;
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use mapscope_target::{Addr, Fault, Memory};
 
@@ -120,10 +120,16 @@ pub trait MapShape {
     /// Each field of the header, explained.
     fn explain(&self, reader: Reader<'_>, map: &MapAt) -> Result<Vec<HeaderField>, Damage>;
 
-    /// The first array of a map whose header would be at `header`, where what is there obeys
-    /// every invariant of a map; `Ok(None)` inside for a map without storage. For the scan, which
-    /// tries every object of the header's size.
-    fn prove(&self, reader: Reader<'_>, header: &[u8], at: Addr) -> Result<Option<Addr>, Damage>;
+    /// The first array of a map whose header would be `header`, at `at`, where what is there obeys
+    /// every invariant of a map; `Ok(None)` for a map without storage. Its arrays are believed to
+    /// be objects of the heap, or to lie on `stack`.
+    fn prove(
+        &self,
+        reader: Reader<'_>,
+        header: &[u8],
+        at: Addr,
+        stack: Option<&Range<Addr>>,
+    ) -> Result<Option<Addr>, Damage>;
 }
 
 /// The implementation that is in the binary, by its structures; the newest is tried first.

@@ -4,7 +4,7 @@
 //! Go since 1.24 (internal/runtime/maps). Whether keys and elems stand side by side or in split
 //! groups (1.27, `GOEXPERIMENT=mapsplitgroup`) is in [`SlotLayout`] and makes no difference here.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use mapscope_target::{Addr, Fault, Memory, MemoryExt};
 
@@ -320,13 +320,19 @@ impl MapShape for Swiss {
         Ok(fields)
     }
 
-    fn prove(&self, reader: Reader<'_>, header: &[u8], at: Addr) -> Result<Option<Addr>, Damage> {
+    fn prove(
+        &self,
+        reader: Reader<'_>,
+        header: &[u8],
+        at: Addr,
+        stack: Option<&Range<Addr>>,
+    ) -> Result<Option<Addr>, Damage> {
         let h = self.parse(header, at)?;
         Damage::unless(h.writing <= 1, at, "writing is neither 0 nor 1")?;
         Damage::unless(h.tombstone_possible.unwrap_or(0) <= 1, at, "a flag is neither 0 nor 1")?;
         Damage::unless(h.seed != 0, at, "the hash has no seed")?;
         if h.dir_len == 0 {
-            return self.prove_small(reader, &h, at);
+            return self.prove_small(reader, &h, at, stack);
         }
         let shift = h.shift == 64 - h.depth;
         Damage::unless(shift, at, "globalShift is not 64 - globalDepth")?;
@@ -353,6 +359,7 @@ impl Swiss {
         reader: Reader<'_>,
         h: &Header,
         at: Addr,
+        stack: Option<&Range<Addr>>,
     ) -> Result<Option<Addr>, Damage> {
         Damage::unless(h.used <= SLOTS as u64, at, "more than 8 entries in a small map")?;
         // `NewEmptyMap` leaves depth and shift alone; a map that shrank never returns to small.
@@ -362,6 +369,9 @@ impl Swiss {
             Damage::unless(h.used == 0, at, "entries, but no group")?;
             return Ok(None);
         }
+        let in_heap = || reader.heap.object(h.dir_ptr).is_some_and(|o| o.in_use);
+        let somewhere = stack.is_some_and(|s| s.contains(&h.dir_ptr)) || in_heap();
+        Damage::unless(somewhere, at, "the group is no heap object")?;
         let ctrls = reader.memory.array::<SLOTS>(h.dir_ptr)?;
         let legal = ctrls.iter().all(|c| c & 0x80 == 0 || *c == EMPTY || *c == DELETED);
         Damage::unless(legal, at, "the group has impossible control bytes")?;
