@@ -16,6 +16,9 @@ const HELD: usize = 4 << 20;
 /// The width, in columns of the terminal, up to which a cell widens its whole column.
 const WIDEST: usize = 72;
 
+/// How many missing things are told; a truncated core lacks thousands.
+const MISSING: usize = 20;
+
 /// Renders a report as aligned columns. Widths come from the first rows; a later row that is
 /// wider pushes its line to the right.
 pub struct Text<W> {
@@ -112,8 +115,11 @@ impl<W: Write> Sink for Text<W> {
         for note in &notes {
             self.say(&format!("{}: ", note.kind.word()), &note.text);
         }
-        for text in &tail.missing {
+        for text in tail.missing.iter().take(MISSING) {
             self.say("incomplete: ", text);
+        }
+        if let more @ 1.. = tail.missing.len().saturating_sub(MISSING) {
+            self.say("incomplete: ", &format!("and {more} more, which --format json lists"));
         }
         for text in &tail.evidence {
             self.say("evidence: ", text);

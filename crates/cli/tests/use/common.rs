@@ -1,0 +1,112 @@
+//! Running mapscope, and what it is run on.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What a run of mapscope left.
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// mapscope, ready to be given arguments.
+pub(crate) fn mapscope() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mapscope"));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs mapscope.
+pub(crate) fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
+    finish(mapscope().args(args))
+}
+
+/// Runs a command to its end.
+pub(crate) fn finish(command: &mut Command) -> Run {
+    let output = command.output().expect("it starts");
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+impl Run {
+    /// It failed, with this on stderr and nothing on stdout.
+    #[track_caller]
+    pub(crate) fn fails(&self, message: &str) {
+        assert_eq!(self.code, Some(2), "{}", self.stderr);
+        assert!(self.stderr.contains(message), "wanted `{message}` in:\n{}", self.stderr);
+        assert_eq!(self.stdout, "");
+    }
+}
+
+/// Says that a test did not run and why; fails instead where nothing may be skipped.
+pub(crate) fn skip(test: &str, why: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{test} cannot run: {why}");
+    // Not `eprintln`, which the test harness captures.
+    let _ = writeln!(std::io::stderr().lock(), "SKIPPED {test}: {why}");
+}
+
+/// A zoo that was built, of the newest release that is there.
+pub(crate) fn zoo(test: &str) -> Option<PathBuf> {
+    let built = std::env::var_os("MAPSCOPE_FIXTURES").map(PathBuf::from);
+    let mut found: Vec<PathBuf> = built
+        .and_then(|dir| dir.read_dir().ok())
+        .into_iter()
+        .flatten()
+        .filter_map(|variant| Some(variant.ok()?.path()))
+        .filter(|dir| dir.file_name().is_some_and(|n| n.to_string_lossy().ends_with("-exe")))
+        .map(|dir| dir.join("zoo"))
+        .filter(|zoo| zoo.is_file())
+        .collect();
+    found.sort();
+    if found.is_empty() {
+        skip(test, "no fixtures: run cargo xtask fixtures, and set MAPSCOPE_FIXTURES");
+    }
+    found.pop()
+}
+
+/// A directory that is removed with what is in it.
+pub(crate) struct Dir(PathBuf);
+
+impl Dir {
+    pub(crate) fn new(test: &str) -> Dir {
+        let path = std::env::temp_dir().join(format!("mapscope-use-{}-{test}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a directory");
+        Dir(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file into it.
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        path
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The first 64 bytes of an x86-64 ELF file of this type (2 is an executable, 4 a core).
+pub(crate) fn elf_head(kind: u8) -> Vec<u8> {
+    let mut head = vec![0; 64];
+    head[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+    head[16] = kind;
+    head[18] = 62;
+    head[20] = 1;
+    head[52] = 64;
+    head[54] = 56;
+    head[58] = 64;
+    head
+}

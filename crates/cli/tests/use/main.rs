@@ -1,0 +1,8 @@
+//! What mapscope says, and how it exits, where its use, its input or its output is bad.
+
+mod arguments;
+mod common;
+mod cores;
+mod files;
+mod live;
+mod output;
