@@ -64,6 +64,9 @@ struct Holder {
 /// Bytes of values read at once.
 const PIECE: u64 = 64 << 10;
 
+/// The largest single value that is copied: what a garbled type claims beyond is not believed.
+const LARGEST: u64 = 256 << 20;
+
 /// More links than this and the walk stops: each takes 24 bytes of ours.
 const MAX_LINKS: usize = 1 << 28;
 
@@ -155,10 +158,15 @@ impl<'a, 'g> Walker<'a, 'g> {
         while done < work.count && !self.go.progress.cancelled() {
             let n = at_once.min(work.count - done);
             let Some(from) = work.at.index(done, size) else { return };
-            let bytes = match memory.borrow(from, (n * size) as usize) {
+            let bytes = match memory.borrow(from, n.saturating_mul(size) as usize) {
                 Some(bytes) => bytes,
                 None => {
-                    copy.resize((n * size) as usize, 0);
+                    let len = n.saturating_mul(size);
+                    if len > LARGEST {
+                        let why = Why::TooLong { len, limit: LARGEST };
+                        return self.fault(Fault::new(from, why), work.holder);
+                    }
+                    copy.resize(len as usize, 0);
                     if let Err(fault) = memory.read(from, &mut copy) {
                         return self.fault(fault, work.holder);
                     }
