@@ -8,8 +8,8 @@ use crate::{
 };
 
 /// Renders a report's tables and blocks as CSV (RFC 4180, but with `\n` at the end of a line) with
-/// a header row each and an empty line between them. Pictures are left out; notes and the tail go
-/// to a writer of their own.
+/// a header row each and an empty line between them. Pictures and blocks without a title are left
+/// out; notes and the tail go to a writer of their own.
 pub struct Csv<W, N> {
     out: Out<W>,
     notes: N,
@@ -77,7 +77,10 @@ impl<W: Write, N: Write> Sink for Csv<W, N> {
         Ok(())
     }
 
-    fn fields(&mut self, _key: &str, _title: &str, fields: &[Field<'_>]) -> io::Result<()> {
+    fn fields(&mut self, _key: &str, title: &str, fields: &[Field<'_>]) -> io::Result<()> {
+        if title.is_empty() {
+            return Ok(());
+        }
         self.begin();
         self.out.buf.extend_from_slice(b"field,value\n");
         for field in fields {

@@ -11,7 +11,8 @@ pub trait Sink {
     /// Opens the report. Called once, first.
     fn head(&mut self, head: &Head) -> io::Result<()>;
 
-    /// A block of named facts: in JSON an object under `key`.
+    /// A block of named facts: in JSON an object under `key`. One without a title is a heading to
+    /// what follows, and not in CSV.
     fn fields(&mut self, key: &str, title: &str, fields: &[Field<'_>]) -> io::Result<()>;
 
     /// Preformatted lines (a picture): in JSON an array of strings under `key`; not in CSV.
