@@ -1,14 +1,14 @@
 //! Whether what mapscope says is what the program said of itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
 /// What mapscope's `ls` must say of `truth`: a line for each difference.
 pub(crate) fn listing(truth: &Value, listed: &Value) -> Vec<String> {
-    let mut wrong = Vec::new();
     let rows = array(listed, "maps");
     let by_addr: HashMap<&str, &Value> = rows.iter().map(|row| (text(row, "addr"), row)).collect();
+    let mut wrong = Vec::new();
     if by_addr.len() != rows.len() {
         wrong.push(format!("{} rows for {} addresses", rows.len(), by_addr.len()));
     }
@@ -18,17 +18,32 @@ pub(crate) fn listing(truth: &Value, listed: &Value) -> Vec<String> {
             None => wrong.push(format!("{}: not listed", about(fact))),
         }
     }
-    for decoy in array(truth, "decoys").iter().filter_map(Value::as_str) {
-        if let Some(row) = by_addr.get(decoy) {
-            wrong.push(format!("{decoy} is no map, but listed as {row}"));
-        }
-    }
-    for path in array(truth, "absent").iter().filter_map(Value::as_str) {
-        if let Some(row) = rows.iter().find(|row| text(row, "path") == path) {
-            wrong.push(format!("{path} is nil, but listed as {row}"));
+    wrong.extend(invented(truth, rows));
+    wrong
+}
+
+/// Rows for what is no map, or for a map that the program knows nothing of.
+fn invented(truth: &Value, rows: &[Value]) -> Vec<String> {
+    let strings = |key: &str| array(truth, key).iter().filter_map(Value::as_str).collect();
+    let (decoys, absent): (HashSet<&str>, HashSet<&str>) = (strings("decoys"), strings("absent"));
+    let known: HashSet<&str> = array(truth, "maps").iter().map(|fact| text(fact, "addr")).collect();
+    let mut wrong = Vec::new();
+    for row in rows {
+        let (addr, path) = (text(row, "addr"), text(row, "path"));
+        if decoys.contains(addr) {
+            wrong.push(format!("no map, but listed: {row}"));
+        } else if absent.contains(path) {
+            wrong.push(format!("nil, but listed: {row}"));
+        } else if !known.contains(addr) && is_own(path) {
+            wrong.push(format!("not the zoo's, but listed: {row}"));
         }
     }
     wrong
+}
+
+/// Whether a path leads through the zoo's own variables; it tells no truth about what it churns.
+fn is_own(path: &str) -> bool {
+    path.contains("main.") && !path.contains("churn")
 }
 
 /// One row of `ls` against what the program said of that map.
@@ -39,22 +54,21 @@ fn one(fact: &Value, row: &Value) -> Vec<String> {
             wrong.push(format!("{}: {what} is {got}, should be {want}", about(fact)));
         }
     };
-    differ("len", &fact["len"], &row["len"]);
+    let walked = "walk".into();
+    let scanned = "scan".into();
     let unreachable = fact["path"].is_null();
-    if unreachable {
-        differ("path", &Value::Null, &row["path"]);
-        differ("found_by", &"scan".into(), &row["found_by"]);
-    } else if text(fact, "path") != "?" {
+    differ("found_by", if unreachable { &scanned } else { &walked }, &row["found_by"]);
+    if !unreachable && text(fact, "path") != "?" {
         differ("path", &fact["path"], &row["path"]);
     }
     // Of a map that nothing holds any more, the type can be lost; it must not be wrong.
-    if !(unreachable && row["typed_by"].is_null()) {
+    if !(unreachable && text(row, "typed_by") == "nothing") {
         differ("type", &fact["type"], &row["type"]);
     }
-    // The zoo names only states that are worth a name; a map that is busy with nothing is one of
-    // two others.
+    differ("len", &fact["len"], &row["len"]);
+    // The zoo names only states that are worth a name.
     match text(fact, "state") {
-        "" if matches!(text(row, "state"), "steady" | "lazy" | "empty") => {}
+        "" if matches!(text(row, "state"), "steady" | "lazy") => {}
         "" => differ("state", &"steady".into(), &row["state"]),
         _ => differ("state", &fact["state"], &row["state"]),
     }

@@ -8,9 +8,11 @@ mod library;
 mod run;
 mod zoo;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use mapscope_target::{Core, Live, Progress};
+use serde_json::Value;
 
 use run::{Target, agreed, check};
 use zoo::{Variant, Zoo};
@@ -50,7 +52,7 @@ fn trial(variant: &Variant, kind: &str, test: fn(&Variant) -> Result<(), Failed>
 fn live(variant: &Variant) -> Result<(), Failed> {
     let zoo = Zoo::serving(variant);
     let pid = zoo.pid().to_string();
-    let process = mapscope_target::Live::open(zoo.pid())?;
+    let process = Live::open(zoo.pid())?;
     agreed(&library::check(&zoo.truth, &process, &variant.zoo())?, "the libraries")?;
     check(&zoo.truth, &Target::live(&pid, "stop"))?;
     check(&zoo.truth, &Target::live(&pid, "none"))
@@ -61,14 +63,22 @@ fn from_gcore(variant: &Variant) -> Result<(), Failed> {
     let dir = Scratch::new(variant, "gcore");
     let zoo = Zoo::serving(variant);
     let core = zoo::gcore(&zoo, &dir.0, variant.name.len().is_multiple_of(2));
-    check(&zoo.truth, &Target::core(&core, variant))
+    from_core(&zoo.truth, &core, variant)
 }
 
 /// A core by the kernel, of a crash.
 fn from_kernel(variant: &Variant) -> Result<(), Failed> {
     let dir = Scratch::new(variant, "core");
     let (truth, core) = zoo::crashed(variant, &dir.0);
-    check(&truth, &Target::core(&core, variant))
+    from_core(&truth, &core, variant)
+}
+
+fn from_core(truth: &Value, path: &Path, variant: &Variant) -> Result<(), Failed> {
+    let mut core = Core::open(path, &Progress::default())?;
+    let exe = variant.zoo().canonicalize()?;
+    core.splice(&exe, Box::new(std::fs::read(&exe)?));
+    agreed(&library::check(truth, &core, &exe)?, "the libraries")?;
+    check(truth, &Target::core(path, variant))
 }
 
 /// A directory for a test's files, which are large: removed with it.

@@ -59,7 +59,9 @@ fn sample(truth: &Value) -> impl Iterator<Item = &Value> {
 
 /// One answer of mapscope, as JSON.
 fn mapscope(command: &str, more: &[&str], target: &Target) -> Result<Value, Failed> {
-    let output = Command::new(env!("CARGO_BIN_EXE_mapscope"))
+    // A run that does not end must not hold up all others.
+    let output = Command::new("timeout")
+        .args(["60", env!("CARGO_BIN_EXE_mapscope")])
         .arg(command)
         .arg(&target.words[0])
         .args(more)
