@@ -5,6 +5,7 @@
 
 mod agree;
 mod library;
+mod packed;
 mod run;
 mod zoo;
 
@@ -58,7 +59,7 @@ fn live(variant: &Variant) -> Result<(), Failed> {
     check(&zoo.truth, &Target::live(&pid, "none"))
 }
 
-/// A core by gcore: every other release with the pages of files, every third compressed.
+/// A core by gcore, of some variants with the pages of files.
 fn from_gcore(variant: &Variant) -> Result<(), Failed> {
     let dir = Scratch::new(variant, "gcore");
     let zoo = Zoo::serving(variant);
@@ -66,13 +67,18 @@ fn from_gcore(variant: &Variant) -> Result<(), Failed> {
     from_core(&zoo.truth, &core, variant)
 }
 
-/// A core by the kernel, of a crash.
+/// A core by the kernel, of a crash: of a PIE compressed by zstd, with cgo by lz4.
 fn from_kernel(variant: &Variant) -> Result<(), Failed> {
     let dir = Scratch::new(variant, "core");
     let (truth, core) = zoo::crashed(variant, &dir.0);
-    from_core(&truth, &core, variant)
+    match variant.name.rsplit('-').next() {
+        Some("pie") => from_core(&truth, &packed::zstd(&core)?, variant),
+        Some("cgo") => from_core(&truth, &packed::lz4(&core)?, variant),
+        _ => from_core(&truth, &core, variant),
+    }
 }
 
+/// A core, read by the libraries and by the command.
 fn from_core(truth: &Value, path: &Path, variant: &Variant) -> Result<(), Failed> {
     let mut core = Core::open(path, &Progress::default())?;
     let exe = variant.zoo().canonicalize()?;
