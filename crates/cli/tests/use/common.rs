@@ -12,10 +12,12 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
 }
 
-/// mapscope, ready to be given arguments.
+/// mapscope, ready to be given arguments. Its address space is limited to 4 GiB and its time to
+/// two minutes: bad input must cost neither.
 pub(crate) fn mapscope() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mapscope"));
-    command.stdin(Stdio::null());
+    let mut command = Command::new("sh");
+    let limited = "ulimit -v 4194304 && exec timeout 120 \"$0\" \"$@\"";
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_mapscope")]).stdin(Stdio::null());
     command
 }
 

@@ -90,7 +90,7 @@ fn cores_with_garbage_in_their_headers() {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (state >> 33) as usize
     };
-    for round in 0..40 {
+    for round in 0..12 {
         let mut garbled = bytes.clone();
         for _ in 0..4 {
             let at = 16 + random() % 8000;
