@@ -20,12 +20,13 @@ import (
 func main() {
 	scale := flag.Int("scale", 1, "build one part in so many of each number of maps or entries")
 	ballast := flag.Int("ballast", 0, "bytes of other objects to hold beside the maps")
+	owners := flag.Bool("owners", false, "let every record of the middling maps point to an owner of a small map")
 	flag.Parse()
 	if *scale < 1 || *ballast < 0 {
 		fmt.Fprintln(os.Stderr, "workload: -scale is at least 1, -ballast at least 0")
 		os.Exit(2)
 	}
-	build(*scale, *ballast)
+	build(*scale, *ballast, *owners)
 	beats := startHeartbeat()
 	fmt.Printf("TRUTH %s\n", truth())
 	fmt.Println("READY")
@@ -33,11 +34,15 @@ func main() {
 }
 
 // build fills the maps and lets the heap settle: no cycle of the collector is pending after it.
-func build(scale, ballast int) {
+func build(scale, ballast int, owners bool) {
 	// The heap is to be the maps, not what was left behind by their growth.
 	debug.SetGCPercent(25)
 	fillSessions(200_000 / scale)
-	fillTables(200, 50_000/scale)
+	if owners {
+		fillOwnerTables(200, 50_000/scale)
+	} else {
+		fillTables(200, 50_000/scale)
+	}
 	fillWords(5_000_000 / scale)
 	fillBallast(ballast)
 	runtime.GC()

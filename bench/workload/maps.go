@@ -10,19 +10,28 @@ type session struct {
 	parent *session
 }
 
-// record is an elem of the middling maps.
+// record is an elem of the middling maps. No map can be reached from it.
 type record struct {
 	id    uint64
-	owner *session
 	name  string
-	sizes [4]uint64
+	sizes [9]uint64
 	next  *record
 }
 
-// table is a named owner of a middling map.
+// owned is a record from which a map can be reached: a tool that follows types has to visit each.
+type owned struct {
+	id    uint64
+	owner *session
+	name  string
+	sizes [8]uint64
+	next  *owned
+}
+
+// table is a named owner of a middling map of one kind or the other.
 type table struct {
-	name string
-	rows map[uint64]*record
+	name   string
+	rows   map[uint64]*record
+	owners map[uint64]*owned
 }
 
 // Half of the small maps hang on a slice, half on a map.
@@ -64,9 +73,21 @@ func fillTables(count, rows int) {
 		tab := &table{name: text("table-", t), rows: make(map[uint64]*record)}
 		var last *record
 		for r := 0; r < rows; r++ {
-			id := uint64(t)<<32 | uint64(r)
-			last = &record{id: id, owner: sessions[r%len(sessions)], name: tab.name, next: last}
-			tab.rows[id] = last
+			last = &record{id: uint64(t)<<32 | uint64(r), name: tab.name, next: last}
+			tab.rows[last.id] = last
+		}
+		tables = append(tables, tab)
+	}
+}
+
+func fillOwnerTables(count, rows int) {
+	for t := 0; t < count; t++ {
+		tab := &table{name: text("table-", t), owners: make(map[uint64]*owned)}
+		var last *owned
+		for r := 0; r < rows; r++ {
+			owner := sessions[r%len(sessions)]
+			last = &owned{id: uint64(t)<<32 | uint64(r), owner: owner, name: tab.name, next: last}
+			tab.owners[last.id] = last
 		}
 		tables = append(tables, tab)
 	}
