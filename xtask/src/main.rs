@@ -1,6 +1,7 @@
 //! Whatever a developer of mapscope repeats: `cargo xtask TASK`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 
+mod bench;
 mod cache;
 mod fixtures;
 mod pins;
@@ -20,6 +21,10 @@ usage: cargo xtask TASK
   fixtures   [--only RELEASE]   build the fixture programs with them
   test                          everything a change must pass: format, lints, licences,
                                 toolchains, fixtures, all tests
+
+  bench [--scale N] [--rows ls,entries,live,ballast] [--go RELEASE,..] [--runs N]
+        [--keep DIR] [--peers DIR] [--mapscope FILE] [--name NAME]
+                                mapscope and its peers side by side: bench/results/NAME.md
 
 RELEASE is the beginning of a version: 1.23, or 1.23.9.
 The cache is $MAPSCOPE_CACHE, else $XDG_CACHE_HOME/mapscope, else ~/.cache/mapscope.";
@@ -42,6 +47,7 @@ fn run(args: &[String]) -> Result<()> {
         ["toolchains", "--only", release] => toolchains::all(release),
         ["fixtures"] => fixtures::all("").map(drop),
         ["fixtures", "--only", release] => fixtures::all(release).map(drop),
+        ["bench", ref rest @ ..] => bench::all(rest),
         ["test"] => test::all(),
         [] | ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

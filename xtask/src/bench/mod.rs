@@ -1,0 +1,152 @@
+//! Speed and memory of mapscope and its peers on one workload, in one run.
+
+mod measure;
+mod options;
+mod peers;
+mod questions;
+mod table;
+mod workload;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::process::quiet;
+use measure::Limits;
+use options::{Options, Row};
+use questions::{Bench, Dump};
+use table::Table;
+use workload::Workload;
+
+/// No run of a peer lasts longer.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// Bytes of other objects beside the maps, for what they must not cost.
+const BALLAST: [u64; 3] = [0, 1 << 30, 4 << 30];
+
+/// Measures what `words` ask for, and writes `bench/results/NAME.md`.
+pub(crate) fn all(words: &[&str]) -> Result<()> {
+    let options = Options::parse(words)?;
+    let dir = options.keep.clone().unwrap_or_else(|| checkout().join("target/bench"));
+    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let bench = Bench {
+        mapscope: options.mapscope.clone().map_or_else(build, Ok)?,
+        peers: peers::all(options.peers.as_deref(), &dir),
+        dir: dir.clone(),
+        runs: options.runs,
+        limits: Limits { time: PATIENCE, memory: memory("MemAvailable:") / 4 * 3 },
+    };
+    let mut text = head(&bench);
+    for release in &options.releases {
+        for table in release_tables(&options, &bench, release)? {
+            text.push_str(&table.markdown());
+        }
+    }
+    let name = options.name.unwrap_or_else(|| match options.scale {
+        1 => "full".into(),
+        scale => format!("scale-{scale}"),
+    });
+    let results = checkout().join("bench/results");
+    fs::create_dir_all(&results)?;
+    fs::write(results.join(format!("{name}.md")), &text)?;
+    println!("{text}");
+    if options.keep.is_none() {
+        fs::remove_dir_all(&dir)?;
+    }
+    Ok(())
+}
+
+fn release_tables(options: &Options, bench: &Bench, release: &str) -> Result<Vec<Table>> {
+    let sources = checkout().join("bench/workload");
+    let exe = workload::build(&sources, peers::pin(release)?, &bench.dir)?;
+    let mut tables = Vec::new();
+    if [Row::Ls, Row::Entries, Row::Live].iter().any(|row| options.has(*row)) {
+        let mut target = Workload::start(&exe, options.scale, 0)?;
+        if options.has(Row::Live) {
+            tables.push(bench.live(&mut target)?);
+        }
+        if options.has(Row::Ls) || options.has(Row::Entries) {
+            let dump = dump(bench, target)?;
+            tables.extend(options.has(Row::Ls).then(|| bench.ls(&dump)));
+            tables.extend(options.has(Row::Entries).then(|| bench.entries(&dump)));
+            forget(&dump.core, options)?;
+        }
+    }
+    if options.has(Row::Ballast) {
+        let mut lines = Vec::new();
+        for ballast in BALLAST {
+            let dump = dump(bench, Workload::start(&exe, options.scale, ballast)?)?;
+            lines.push(bench.ballast(&dump, ballast));
+            forget(&dump.core, options)?;
+        }
+        tables.push(Table { title: format!("`ls` beside ballast, Go {release}"), lines });
+    }
+    Ok(tables)
+}
+
+/// Dumps the workload, which then ends.
+fn dump(bench: &Bench, target: Workload) -> Result<Dump> {
+    let core = target.dump(&bench.dir.join("core"))?;
+    Ok(Dump { core, exe: target.exe.clone(), truth: target.truth.clone() })
+}
+
+fn forget(core: &Path, options: &Options) -> Result<()> {
+    match options.keep {
+        Some(_) => Ok(()),
+        None => fs::remove_file(core).with_context(|| format!("cannot remove {}", core.display())),
+    }
+}
+
+/// mapscope as it is shipped.
+fn build() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(checkout()).args(["build", "--release", "--package", "mapscope"]);
+    eprintln!("building mapscope");
+    quiet(&mut command)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| checkout().join("target"));
+    Ok(target.join("release/mapscope"))
+}
+
+fn checkout() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_path_buf()
+}
+
+/// What was measured, and on what.
+fn head(bench: &Bench) -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or("unknown", |line| line.trim_start_matches([' ', '\t', ':']));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel = kernel.split('-').next().unwrap_or_default().trim();
+    let memory = memory("MemTotal:") >> 30;
+    let mut text = format!(
+        "# Measured by `cargo xtask bench`\n\n{model}, {cores} cores, {memory} GB of memory, \
+         Linux {kernel}. Medians of the runs; what takes longer than half a minute ran once. Peak \
+         memory is what `wait4` says, pages of the mapped core included; memory of its own is the \
+         most that samples of `RssAnon` showed. ×N is how many times mapscope's figure that is. The \
+         cores are in the page cache.\n\n"
+    );
+    for tool in &bench.peers {
+        let version = match &tool.exe {
+            Ok(_) => tool.version.clone(),
+            Err(why) => why.to_string(),
+        };
+        text.push_str(&format!("* {}: {version}\n", tool.name));
+    }
+    text
+}
+
+/// A line of `/proc/meminfo` in bytes.
+fn memory(name: &str) -> u64 {
+    let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = info.lines().find_map(|line| line.strip_prefix(name));
+    let figure = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    figure.unwrap_or(0).saturating_mul(1024)
+}
