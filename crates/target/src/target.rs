@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::{Addr, Mapping, Memory, Thread};
 
@@ -40,15 +39,6 @@ pub trait Target: Memory {
 
     /// The target as mere memory.
     fn as_memory(&self) -> &dyn Memory;
-
-    /// Lets a process that is held still go on; called when all that has to be of one moment has
-    /// been read. Nothing happens to a target that is not held.
-    fn thaw(&self) {}
-
-    /// How long the process stood still, once it has been let go.
-    fn pause(&self) -> Option<Duration> {
-        None
-    }
 }
 
 /// What a target's bytes come from.

@@ -80,7 +80,7 @@ pub struct MapRow {
     pub path: String,
     /// `walk`, `pointer` or `scan`.
     pub found_by: &'static str,
-    /// `static`, `interface`, `array`, `elimination` or `nothing`.
+    /// `static`, `interface`, `array` or `elimination`; empty where the type is not known.
     pub typed_by: &'static str,
     /// `bytes` and `wasted` are estimates.
     pub estimated: bool,
@@ -119,7 +119,7 @@ impl MapRow {
             None => cell,
         };
         let path = match self.path.as_str() {
-            "" => Cell::text("(no root found)"),
+            "" => Cell::Empty,
             path => Cell::text(path),
         };
         sink.row(&[
@@ -134,7 +134,10 @@ impl MapRow {
             Cell::text(self.state.as_str()),
             path,
             Cell::text(self.found_by),
-            Cell::text(self.typed_by),
+            match self.typed_by {
+                "" => Cell::Empty,
+                how => Cell::text(how),
+            },
             Cell::Bool(self.estimated),
         ])
     }

@@ -73,6 +73,16 @@ impl<'e> Debug<'e> {
         Walk::new(self, function, Some(pc))?.run(function.entry)
     }
 
+    /// Every variable and parameter of the function itself, wherever in it they are in scope.
+    /// Their locations are [`Location::Gone`]: names and types are what this tells.
+    ///
+    /// # Errors
+    ///
+    /// Where the function's entries are damaged.
+    pub fn variables(&self, function: &Function<'e>) -> Result<Vec<Variable<'e>>, DwarfError> {
+        Walk::new(self, function, None)?.run(function.entry)
+    }
+
     /// The variables that the closure with this code has captured, by their offset in it. Empty
     /// for a function that captures none, before Go 1.23, and for the `-fm` wrapper of a method
     /// value, which holds the receiver. Their locations are [`Location::Gone`].
@@ -81,7 +91,7 @@ impl<'e> Debug<'e> {
     ///
     /// Where the function's entries are damaged.
     pub fn captured(&self, function: &Function<'e>) -> Result<Vec<Variable<'e>>, DwarfError> {
-        let mut variables = Walk::new(self, function, None)?.run(function.entry)?;
+        let mut variables = self.variables(function)?;
         variables.retain(|v| v.closure_offset.is_some());
         variables.sort_by_key(|v| v.closure_offset);
         Ok(variables)

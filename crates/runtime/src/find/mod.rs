@@ -5,6 +5,7 @@
 //! object of a map header's size and believes those that obey the invariants; it finds what no
 //! root reaches any more, and what is held where no type tells.
 
+mod frames;
 mod link;
 mod plan;
 mod roots;
@@ -78,14 +79,14 @@ pub enum TypedBy {
 }
 
 impl TypedBy {
-    /// In one word.
+    /// In one word; empty where nothing is known.
     pub fn word(self) -> &'static str {
         match self {
             TypedBy::Static => "static",
             TypedBy::Interface => "interface",
             TypedBy::Array => "array",
             TypedBy::Elimination => "elimination",
-            TypedBy::Nothing => "nothing",
+            TypedBy::Nothing => "",
         }
     }
 }

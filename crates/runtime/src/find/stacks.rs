@@ -1,8 +1,11 @@
 //! The goroutines' stacks as roots.
 
+use std::rc::Rc;
+
 use mapscope_binary::dwarf::{Location, Piece, Variable};
 use mapscope_target::{Addr, MemoryExt, Registers, Thread};
 
+use super::frames;
 use super::walk::Walker;
 use crate::goroutine::{Goroutine, Scheduler};
 use crate::stack::Frame;
@@ -29,12 +32,28 @@ pub(super) fn variables(walker: &mut Walker<'_, '_>) {
         walker.missing(format!("a goroutine: {fault}"));
     }
     let threads = go.target.threads();
-    for goroutine in goroutines.all.iter().filter(|g| g.is_alive()) {
-        if go.progress.cancelled() {
-            return;
-        }
-        stack(walker, &scheduler, &threads, goroutine);
+    let alive = || goroutines.all.iter().filter(|g| g.is_alive() && !go.progress.cancelled());
+    for goroutine in alive() {
+        stack(walker, &scheduler, &threads, goroutine, &mut variables_of);
     }
+    // Only now: what a typed variable holds, of whichever goroutine, is named after it.
+    for goroutine in alive() {
+        stack(walker, &scheduler, &threads, goroutine, &mut untyped);
+    }
+}
+
+type EachFrame<'e> =
+    &'e mut dyn FnMut(&mut Walker<'_, '_>, &Goroutine, &Frame<'_, '_>, Option<&Registers>);
+
+/// What DWARF says nothing of.
+fn untyped(
+    walker: &mut Walker<'_, '_>,
+    goroutine: &Goroutine,
+    frame: &Frame<'_, '_>,
+    _: Option<&Registers>,
+) {
+    let types = Rc::clone(&walker.types);
+    frames::search(walker, &types, goroutine, frame);
 }
 
 fn stack(
@@ -42,6 +61,7 @@ fn stack(
     scheduler: &Scheduler,
     threads: &[Thread],
     goroutine: &Goroutine,
+    each: EachFrame<'_>,
 ) {
     let Some(unwinder) = scheduler.unwinder(walker.go, threads) else { return };
     let mut frames = unwinder.goroutine(goroutine);
@@ -51,7 +71,7 @@ fn stack(
     for frame in frames.by_ref().take(MAX_FRAMES) {
         let registers = registers.as_ref().filter(|_| innermost && frame.exact);
         innermost = false;
-        variables_of(walker, goroutine, &frame, registers);
+        each(walker, goroutine, &frame, registers);
     }
     if let Err(broken) = frames.outcome() {
         walker.missing(format!("the stack of goroutine {}: {broken}", goroutine.id));
@@ -60,6 +80,7 @@ fn stack(
     walker.on_stack(None);
 }
 
+/// The variables of a frame that are alive, by DWARF.
 fn variables_of(
     walker: &mut Walker<'_, '_>,
     goroutine: &Goroutine,

@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
+use std::rc::Rc;
 
 use mapscope_target::{Addr, Fault, MemoryExt, Why};
 use rustc_hash::FxHashSet;
 
 use super::link::{Link, NodeId};
 use super::plan::{Item, Plan, Step};
+use super::typing::MapTypes;
 use super::visited::Visited;
-use super::{Findings, Found, FoundBy, TypedBy, roots, stacks};
+use super::{Findings, Found, FoundBy, TypedBy, frames, roots, stacks};
 use crate::Go;
 use crate::maps::SyncMap;
 use crate::types::TypeId;
@@ -45,6 +47,7 @@ struct Work {
 pub(super) struct Walker<'a, 'g> {
     pub(super) go: &'g Go<'a>,
     pub(super) findings: Findings,
+    pub(super) types: Rc<MapTypes>,
     visited: Visited,
     met: FxHashSet<Addr>,
     queue: VecDeque<Work>,
@@ -78,6 +81,7 @@ impl<'a, 'g> Walker<'a, 'g> {
         Walker {
             go,
             findings: Findings::default(),
+            types: Rc::default(),
             visited: Visited::default(),
             met: FxHashSet::default(),
             queue: VecDeque::new(),
@@ -330,7 +334,15 @@ impl<'a, 'g> Walker<'a, 'g> {
     fn closure(&mut self, at: Addr, holder: Holder, link: Link) -> Result<(), Fault> {
         let code = self.go.memory().addr(at)?;
         let closure = self.go.closure(code);
-        if closure.captured.is_empty() || !self.met.insert(at) {
+        if !self.met.insert(at) {
+            return Ok(());
+        }
+        if closure.captured.is_empty() {
+            if self.go.heap.object(at).is_some_and(|object| object.size > 8) {
+                let node = self.node(holder, link);
+                let types = Rc::clone(&self.types);
+                frames::closure(self, &types, at, code, node);
+            }
             return Ok(());
         }
         let node = self.node(holder, link);
@@ -396,14 +408,29 @@ impl<'a, 'g> Walker<'a, 'g> {
         self.entries(addr, ty, node);
     }
 
+    /// Whether a map, channel or closure at `addr` has been met already.
+    pub(super) fn has_met(&self, addr: Addr) -> bool {
+        self.met.contains(&addr)
+    }
+
+    /// The root of a map that was found without following types.
+    pub(super) fn found_root(&mut self, name: &str) -> NodeId {
+        self.findings.trail.root(name)
+    }
+
+    /// Adds a map that was found without following types, and goes on through its entries.
+    pub(super) fn found(&mut self, found: Found) {
+        self.met.insert(found.addr);
+        self.findings.maps.push(found);
+        if let (Some(ty), Some(node)) = (found.ty, found.held) {
+            self.entries(found.addr, ty, node);
+        }
+    }
+
     /// Whether what is at `addr` can be a map; from globals all is, by its type.
     fn is_believed(&self, addr: Addr) -> bool {
         let Some(stack) = &self.stack else { return true };
-        let size = self.go.shape.header_size();
-        let header = self.go.memory().bytes(addr, size, size);
-        header.is_ok_and(|header| {
-            self.go.shape.prove(self.go.reader(), &header, addr, Some(stack)).is_ok()
-        })
+        self.go.proven(addr, Some(stack)).is_ok()
     }
 
     /// Goes on through the entries of a map whose keys or elems lead to maps.

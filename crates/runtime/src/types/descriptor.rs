@@ -110,6 +110,22 @@ impl<'a> Types<'a> {
         }
     }
 
+    /// Which words of a value of the type with this descriptor hold pointers: bit `i` for word `i`.
+    /// `None` for types of more than 64 words, and where the GC data cannot be read.
+    pub fn pointer_words(&self, descriptor: Addr) -> Option<u64> {
+        let head = self.head(descriptor).ok()?;
+        let words = head.ptr_bytes / 8;
+        if head.size > 512 || words > 64 {
+            return None;
+        }
+        let gcdata = self.memory.addr(offset(descriptor, self.layouts.rtype.gcdata).ok()?).ok()?;
+        let bytes = self.memory.bytes(gcdata, words.div_ceil(8), 8).ok()?;
+        let mut mask = [0; 8];
+        mask[..bytes.len()].copy_from_slice(&bytes);
+        let unused = 64u32.saturating_sub(words as u32);
+        Some(u64::from_le_bytes(mask).checked_shl(unused).unwrap_or(0).checked_shr(unused)?)
+    }
+
     /// How long the descriptor at `at` is, in bytes, with all that follows it.
     fn descriptor_size(&self, at: Addr) -> Result<u64, Fault> {
         let l = &self.layouts;
