@@ -3,6 +3,7 @@
 
 mod bench;
 mod cache;
+mod demo;
 mod fixtures;
 mod pins;
 mod process;
@@ -26,6 +27,8 @@ usage: cargo xtask TASK
         [--keep DIR] [--peers DIR] [--mapscope FILE] [--name NAME]
                                 mapscope and its peers side by side: bench/results/NAME.md
 
+  demo-sample                   build the sample of `mapscope demo` anew: samples/demo
+
 RELEASE is the beginning of a version: 1.23, or 1.23.9.
 The cache is $MAPSCOPE_CACHE, else $XDG_CACHE_HOME/mapscope, else ~/.cache/mapscope.";
 
@@ -48,6 +51,7 @@ fn run(args: &[String]) -> Result<()> {
         ["fixtures"] => fixtures::all("").map(drop),
         ["fixtures", "--only", release] => fixtures::all(release).map(drop),
         ["bench", ref rest @ ..] => bench::all(rest),
+        ["demo-sample"] => demo::sample(),
         ["test"] => test::all(),
         [] | ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

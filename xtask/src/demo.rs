@@ -1,0 +1,113 @@
+//! The sample of `mapscope demo`: a small executable, and the core that the kernel wrote of it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache;
+use crate::pins::{PINS, Pin};
+use crate::process::{exists, quiet};
+use crate::toolchains::{go, install};
+
+/// The release that the sample is built with.
+const RELEASE: &str = "1.26.6";
+
+/// Where the program runs: the core names its executable, and is to name no place of this machine.
+const PLACE: &str = "/var/tmp/mapscope-demo";
+
+/// How large both files may be together: they are part of every clone.
+const LIMIT: u64 = 2_000_000;
+
+/// Builds `fixtures/demo`, lets it crash, and keeps executable and core in `samples/demo`.
+pub(crate) fn sample() -> Result<()> {
+    if !exists("zstd", "--version") {
+        bail!("zstd is missing (Debian: apt-get install zstd)");
+    }
+    core_goes_to_file()?;
+    let place = Place::make()?;
+    let exe = place.0.join("sessiond");
+    build(&exe)?;
+    let core = crash(&place.0, &exe)?;
+    let samples = checkout().join("samples/demo");
+    fs::create_dir_all(&samples)?;
+    let size = pack(&exe, &samples.join("exe.zst"))? + pack(&core, &samples.join("core.zst"))?;
+    println!("{}: {size} bytes", samples.display());
+    if size > LIMIT {
+        bail!("the sample is larger than {LIMIT} bytes");
+    }
+    Ok(())
+}
+
+fn core_goes_to_file() -> Result<()> {
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern")?;
+    if pattern.trim() != "core" {
+        bail!(
+            "the kernel writes cores to `{}` (set it: sysctl -w kernel.core_pattern=core)",
+            pattern.trim()
+        );
+    }
+    Ok(())
+}
+
+/// The DWARF is left uncompressed: zstd packs it tighter than the zlib of the linker.
+fn build(exe: &Path) -> Result<()> {
+    let pin: &Pin = PINS
+        .iter()
+        .find(|pin| pin.version == RELEASE)
+        .with_context(|| format!("Go {RELEASE} is not pinned"))?;
+    let mut go = go(&install(pin)?);
+    go.current_dir(checkout().join("fixtures/demo"));
+    go.args(["build", "-trimpath", "-buildvcs=false", "-ldflags=-compressdwarf=false"]);
+    go.env("CGO_ENABLED", "0");
+    go.env("GOCACHE", cache::root()?.join("build").join(pin.version));
+    quiet(go.arg("-o").arg(exe).arg(".")).map(drop)
+}
+
+/// Runs the program in an empty environment, which the core would hold too.
+fn crash(place: &Path, exe: &Path) -> Result<PathBuf> {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "ulimit -c unlimited && exec \"$0\""]).arg(exe);
+    command.env_clear().env("GOTRACEBACK", "crash").current_dir(place);
+    let output = command.stdin(Stdio::null()).output().context("cannot start the program")?;
+    if !output.status.core_dumped() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        bail!("the program left no core ({}):\n{said}", output.status);
+    }
+    let names = fs::read_dir(place)?.collect::<Result<Vec<_>, _>>()?;
+    let core = names.iter().find(|e| e.file_name().as_encoded_bytes().starts_with(b"core"));
+    core.map(fs::DirEntry::path).context("the program's core is not where it ran")
+}
+
+fn pack(file: &Path, to: &Path) -> Result<u64> {
+    quiet(Command::new("zstd").args(["-q", "-19", "-f"]).arg(file).arg("-o").arg(to))?;
+    // zstd hands on the mode of what it packed; the kernel's cores are the owner's alone.
+    fs::set_permissions(to, fs::Permissions::from_mode(0o644))?;
+    Ok(fs::metadata(to)?.len())
+}
+
+/// A directory that is removed with what is in it.
+struct Place(PathBuf);
+
+impl Place {
+    fn make() -> Result<Place> {
+        fs::create_dir(PLACE).with_context(|| format!("cannot make {PLACE}"))?;
+        Ok(Place(PLACE.into()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}
+
+fn checkout() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_path_buf()
+}
