@@ -49,6 +49,16 @@ impl Go<'_> {
     fn captured(&self, code: Addr) -> Vec<Captured> {
         let Some(debug) = &self.image.debug else { return Vec::new() };
         let Some(function) = debug.function_at(self.va_of(code)) else { return Vec::new() };
+        if let Some(receiver) = receiver(function.name) {
+            let ty = self.types.named(&receiver);
+            let name = "receiver".to_owned();
+            return Vec::from_iter(ty.map(|ty| Captured {
+                name,
+                offset: 8,
+                ty,
+                by_reference: false,
+            }));
+        }
         let variables = debug.captured(function).unwrap_or_default();
         variables
             .iter()
@@ -71,5 +81,28 @@ impl Go<'_> {
             Some(variable) => format!("{function} {}", variable.name),
             None => format!("{function} +{offset:#x}"),
         }
+    }
+}
+
+/// The linker's name of the receiver's type, for the function of a method value (`x.Do`): the
+/// compiler calls it `main.(*T).Do-fm` or `main.T.Do-fm`, and its closures hold nothing but `x`.
+fn receiver(function: &str) -> Option<String> {
+    let method = function.strip_suffix("-fm")?;
+    let (ty, _) = method.rsplit_once('.')?;
+    match ty.split_once("(*") {
+        Some((package, name)) => Some(format!("*{package}{}", name.strip_suffix(')')?)),
+        None => Some(ty.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::receiver;
+
+    #[test]
+    fn method_values_name_their_receiver() {
+        assert_eq!(receiver("main.(*T).Do-fm").as_deref(), Some("*main.T"));
+        assert_eq!(receiver("a.com/b.c.T.Do-fm").as_deref(), Some("a.com/b.c.T"));
+        assert_eq!(receiver("main.main.func1"), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The variables of a function that are in scope at one instruction.
 
+use gimli::AttributeValue;
 use gimli::constants as c;
 
 use super::Debug;
@@ -203,7 +204,8 @@ impl<'d, 'e> Walk<'d, 'e> {
         }
         let (name, ty, escaped) = self.unescape(name, ty)?;
         let location = self.locate(entry)?;
-        let location = self.credible(location, ty, escaped)?;
+        let listed = !matches!(entry.location, Some(AttributeValue::Exprloc(_)));
+        let location = self.credible(location, ty, escaped, listed)?;
         self.variables.push(Variable {
             name,
             ty,
@@ -228,20 +230,30 @@ impl<'d, 'e> Walk<'d, 'e> {
         standpoint.locate(entry.offset, value, &mut self.budget)
     }
 
-    /// The location, unless its pieces are more than the variable has. The compilers of Go 1.19
-    /// and 1.21 emit such for some interfaces, those of 1.26 and 1.27 for a few slices, and the
-    /// first pieces are as wrong as the others: the type word's register for the data word.
+    /// The location, unless its pieces do not add up to the variable. The compilers of Go 1.19 and
+    /// 1.21 emit too many for some interfaces, those of 1.26 and 1.27 for a few slices, and the
+    /// first pieces are as wrong as the others: the type word's register for the data word. Too
+    /// few are emitted where the compiler keeps only some fields of a struct, and they too stand
+    /// where others should: as a list's one location where only one field is kept, in place of
+    /// the whole (1.19 to 1.27; a variable that is whole in memory has no list).
     fn credible(
         &self,
         location: Location,
         ty: TypeRef,
         escaped: bool,
+        listed: bool,
     ) -> Result<Location, DwarfError> {
-        let Location::Pieces(pieces) = &location else { return Ok(location) };
         let has = if escaped { Some(8) } else { self.debug.size_of(ty)? };
+        let pieces = match &location {
+            Location::Pieces(pieces) => pieces,
+            Location::Cfa(_) | Location::Register(_) if listed && has.is_none_or(|h| h > 8) => {
+                return Ok(Location::Unsupported("the place of one field of several".into()));
+            }
+            _ => return Ok(location),
+        };
         let sum = pieces.iter().try_fold(0u64, |sum, piece| sum.checked_add(piece.size));
         Ok(match (sum, has) {
-            (Some(sum), Some(has)) if sum <= has => location,
+            (Some(sum), Some(has)) if sum == has => location,
             _ => Location::Unsupported(format!("{} pieces in {has:?} bytes", pieces.len())),
         })
     }

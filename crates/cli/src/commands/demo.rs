@@ -10,8 +10,16 @@ use crate::exit::Outcome;
 use crate::failure::Failure;
 
 /// Run ls, show and entries on the core of a real Go process that comes with mapscope. Needs
-/// neither Go nor a running program.
+/// neither Go nor a running program. Each command is printed before its output.
+///
+/// Example:
+///   $ mapscope demo
+///   $ mapscope ls samples/demo/core.zst --exe samples/demo/exe.zst --limit 15
+///
+///   core file samples/demo/core.zst of process 19364, signal 6, go1.26.6
+///   ...
 #[derive(clap::Args, Debug)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {}
 
 /// What is run, without `mapscope` and the files.
@@ -23,14 +31,12 @@ const STEPS: [&[&str]; 3] = [
 
 /// Runs the command.
 pub(crate) fn run(_: &Args) -> anyhow::Result<Outcome> {
-    let samples = samples()?;
-    let (core, exe) = (samples.join("core.zst"), samples.join("exe.zst"));
+    let samples = from_here(samples()?);
+    let [core, exe] = ["core.zst", "exe.zst"].map(|name| samples.join(name).display().to_string());
     let mut outcome = Outcome::Fine;
     for (i, step) in STEPS.iter().enumerate() {
         let Some((command, rest)) = step.split_first() else { continue };
-        let core = core.display().to_string();
-        let exe = exe.display().to_string();
-        let words = [&["mapscope", *command, &core], rest, &["--exe", &exe]].concat();
+        let words = [&["mapscope", *command, &core, "--exe", &exe], rest].concat();
         let gap = if i > 0 { "\n" } else { "" };
         let shown = words.join(" ");
         match io::stdout().write_all(format!("{gap}$ {shown}\n\n").as_bytes()) {
@@ -47,6 +53,13 @@ fn one(words: &[&str]) -> anyhow::Result<Outcome> {
         Command::Demo(_) => Ok(Outcome::Fine),
         command => super::run(command),
     }
+}
+
+/// A path below the current directory without what leads there, so that the commands that are shown
+/// are short.
+fn from_here(path: PathBuf) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| Some(path.strip_prefix(here).ok()?.to_path_buf())).unwrap_or(path)
 }
 
 /// The directory of the sample: next to the binary, or in the repository it was built from.

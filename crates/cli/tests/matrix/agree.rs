@@ -55,15 +55,24 @@ fn one(fact: &Value, row: &Value) -> Vec<String> {
             wrong.push(format!("{}: {what} is {got}, should be {want}", about(fact)));
         }
     };
-    let walked = "walk".into();
-    let scanned = "scan".into();
     let unreachable = fact["path"].is_null();
-    differ("found_by", if unreachable { &scanned } else { &walked }, &row["found_by"]);
-    if !unreachable && text(fact, "path") != "?" {
-        differ("path", &fact["path"], &row["path"]);
+    let by_pointer = text(row, "found_by") == "pointer" && may_be_untyped(fact);
+    let found_by = if unreachable { "scan" } else { "walk" };
+    if !by_pointer {
+        differ("found_by", &found_by.into(), &row["found_by"]);
     }
-    // Of a map that nothing holds any more, the type can be lost; it must not be wrong.
-    if !(unreachable && text(row, "typed_by") == "nothing") {
+    match text(fact, "path") {
+        _ if unreachable => differ("path", &Value::Null, &row["path"]),
+        "?" => {}
+        // No DWARF names the variable: the goroutine and the function are right all the same.
+        path if by_pointer => {
+            differ("holder", &holder(path).into(), &holder(text(row, "path")).into());
+        }
+        _ => differ("path", &fact["path"], &row["path"]),
+    }
+    // Of what no static type leads to, the type can be lost; it must not be wrong.
+    let lost = (unreachable || by_pointer) && row["typed_by"].is_null();
+    if !lost {
         differ("type", &fact["type"], &row["type"]);
     }
     differ("len", &fact["len"], &row["len"]);
@@ -74,6 +83,18 @@ fn one(fact: &Value, row: &Value) -> Vec<String> {
         _ => differ("state", &fact["state"], &row["state"]),
     }
     wrong
+}
+
+/// Whether a map may be found as a mere pointer: on a stack, or in a closure, which may lie on one.
+/// DWARF says nothing of many variables there, and nothing of closures before Go 1.23.
+fn may_be_untyped(fact: &Value) -> bool {
+    let path = text(fact, "path");
+    path == "?" || path.starts_with("goroutine ")
+}
+
+/// The goroutine and the function of a path, without the variable.
+fn holder(path: &str) -> &str {
+    path.rsplit_once(' ').map_or(path, |(holder, _)| holder)
 }
 
 /// What mapscope's `entries` must say of one map: a line for each difference.

@@ -56,9 +56,10 @@ pub(crate) fn agreed(wrong: &[String], by: &str) -> Result<(), Failed> {
     Err(format!("{} differences by {by}:\n  {lines}\n  and {more} more", wrong.len()).into())
 }
 
-/// Maps to be opened by the command itself; all are opened in the test of the libraries.
+/// Maps to be opened by the command itself; all are opened in the test of the libraries. The type
+/// of one that nothing holds may be lost, and its entries with it.
 fn sample(truth: &Value) -> impl Iterator<Item = &Value> {
-    agree::array(truth, "maps").iter().step_by(60)
+    agree::array(truth, "maps").iter().filter(|fact| !fact["path"].is_null()).step_by(60)
 }
 
 /// One answer of mapscope, as JSON.

@@ -6,13 +6,13 @@
 
 use std::ops::Range;
 
-use mapscope_binary::dwarf::Variable;
+use mapscope_binary::FileVa;
 use mapscope_target::{Addr, MemoryExt};
 
 use super::link::{Link, NodeId};
-use super::typing::{MapTypes, fits, only};
+use super::typing::{MapTypes, Typing, fits, only};
 use super::walk::Walker;
-use super::{Found, FoundBy, TypedBy};
+use super::{Found, FoundBy};
 use crate::Go;
 use crate::goroutine::Goroutine;
 use crate::stack::Frame;
@@ -32,31 +32,26 @@ pub(super) fn search(
     let go = walker.go;
     let len = frame.cfa.0.saturating_sub(frame.sp.0).min(MAX_FRAME);
     let Ok(bytes) = go.memory().bytes(frame.sp, len, MAX_FRAME) else { return };
-    let variables = Variables::of(go, frame);
+    let candidates = Candidates::of(go, types, frame.lookup());
     for at in (0..len).step_by(8) {
         let here = Addr(frame.sp.0.wrapping_add(at));
         let pointer = Addr(word(&bytes, at));
         if !pointer.is_null() && !walker.has_met(pointer) {
             if let Some(array) = go.proven_in_heap(pointer) {
-                let (ty, typed_by) = types.of(go, pointer, array);
-                let typed = Typed { ty, typed_by, name: None };
-                add(walker, goroutine, frame, here, pointer, typed);
+                if let Some(typing) = candidates.typing(go, types, pointer, array) {
+                    add(walker, goroutine, frame, here, pointer, (typing, None));
+                }
             }
         }
         if !walker.has_met(here) {
             if let Some(array) = header_at(go, &bytes[at as usize..], here, &goroutine.stack) {
-                let typed = variables.typed(go, types, here, array);
-                add(walker, goroutine, frame, here, here, typed);
+                if let Some(typing) = candidates.typing(go, types, here, Some(array)) {
+                    let name = candidates.name(typing.0);
+                    add(walker, goroutine, frame, here, here, (typing, name));
+                }
             }
         }
     }
-}
-
-/// The type of a map, and the variable that holds it where that shows.
-struct Typed {
-    ty: Option<TypeId>,
-    typed_by: TypedBy,
-    name: Option<String>,
 }
 
 /// The first array of the map whose header is what `bytes` begin with. Without storage there is
@@ -72,69 +67,95 @@ fn add(
     frame: &Frame<'_, '_>,
     place: Addr,
     addr: Addr,
-    typed: Typed,
+    ((ty, typed_by), name): (Typing, Option<String>),
 ) {
     let function = frame.func.name();
-    let what = typed.name.unwrap_or_else(|| {
+    let what = name.unwrap_or_else(|| {
         let offset = place.0.saturating_sub(frame.sp.0);
         format!("frame+{offset:#x}")
     });
     let node = walker.found_root(&format!("goroutine {} {function} {what}", goroutine.id));
-    walker.found(Found {
-        addr,
-        ty: typed.ty,
-        held: Some(node),
-        found_by: FoundBy::Pointer,
-        typed_by: typed.typed_by,
-    });
+    walker.found(Found { addr, ty, held: Some(node), found_by: FoundBy::Pointer, typed_by });
 }
 
-/// The variables of a frame's function that are maps, wherever they are.
-struct Variables {
-    maps: Vec<(String, TypeId)>,
+/// The map types that a function has to do with: those of its variables, and those whose
+/// descriptors its code loads, as it must before it makes, reads or writes a map.
+struct Candidates {
+    variables: Vec<(String, TypeId)>,
+    loaded: Vec<TypeId>,
 }
 
-impl Variables {
-    fn of(go: &Go<'_>, frame: &Frame<'_, '_>) -> Variables {
-        let mut maps: Vec<(String, TypeId)> = Vec::new();
-        let mut take = |list: Vec<Variable<'_>>| {
-            for v in list {
-                let ty = go.types.of_debug(v.ty);
-                let map = (v.name.to_owned(), ty);
-                if matches!(go.types.get(ty).kind, Kind::Map(_)) && !maps.contains(&map) {
-                    maps.push(map);
-                }
-            }
-        };
-        if let Some(debug) = &go.image.debug {
-            if let Some(function) = debug.function_at(frame.lookup()) {
-                take(debug.variables(function).unwrap_or_default());
-                take(debug.locals(function, frame.lookup()).unwrap_or_default());
+impl Candidates {
+    fn of(go: &Go<'_>, types: &MapTypes, va: FileVa) -> Candidates {
+        let mut found = Candidates { variables: Vec::new(), loaded: loaded(go, types, va) };
+        let Some(debug) = &go.image.debug else { return found };
+        let Some(function) = debug.function_at(va) else { return found };
+        let own = debug.variables(function).unwrap_or_default();
+        let inlined = debug.locals(function, va).unwrap_or_default();
+        for variable in own.iter().chain(&inlined) {
+            let ty = go.types.of_debug(variable.ty);
+            let map = (variable.name.to_owned(), ty);
+            if matches!(go.types.get(ty).kind, Kind::Map(_)) && !found.variables.contains(&map) {
+                found.variables.push(map);
             }
         }
-        Variables { maps }
+        found
     }
 
-    /// The type of the map whose header lies at `addr` of the frame: of the variables, those whose
-    /// type fits what is there.
-    fn typed(&self, go: &Go<'_>, types: &MapTypes, addr: Addr, array: Addr) -> Typed {
-        let (ty, typed_by) = match types.of(go, addr, Some(array)) {
-            proven @ (Some(_), TypedBy::Array) => proven,
-            _ => {
-                let mut fitting: Vec<TypeId> = self.maps.iter().map(|(_, ty)| *ty).collect();
-                fitting.sort();
-                fitting.dedup();
-                only(fitting.into_iter().filter(|ty| fits(go, addr, *ty)))
-            }
-        };
-        let mut named = self.maps.iter().filter(|(_, of)| Some(*of) == ty);
-        let name = match (named.next(), named.next()) {
+    /// The type of the map at `addr`: what its array says, else the one candidate that fits, else
+    /// the one map type of the binary that does.
+    fn typing(
+        &self,
+        go: &Go<'_>,
+        types: &MapTypes,
+        addr: Addr,
+        array: Option<Addr>,
+    ) -> Option<Typing> {
+        let typing = types.of(go, addr, array)?;
+        if typing.0.is_some() || array.is_none() {
+            return Some(typing);
+        }
+        let variables = self.variables.iter().map(|(_, ty)| *ty);
+        let mut near: Vec<TypeId> = variables.chain(self.loaded.iter().copied()).collect();
+        near.sort();
+        near.dedup();
+        Some(only(near.into_iter().filter(|ty| fits(go, addr, *ty))).unwrap_or(typing))
+    }
+
+    /// The one variable of this type.
+    fn name(&self, ty: Option<TypeId>) -> Option<String> {
+        let mut named = self.variables.iter().filter(|(_, of)| Some(*of) == ty);
+        match (named.next(), named.next()) {
             (Some((name, _)), None) => Some(name.clone()),
             _ => None,
-        };
-        Typed { ty, typed_by, name }
+        }
     }
 }
+
+/// The map types whose descriptors the code of the function at `va` loads: `lea` with an address
+/// relative to the next instruction.
+fn loaded(go: &Go<'_>, types: &MapTypes, va: FileVa) -> Vec<TypeId> {
+    let Some(function) = go.image.pclntab.as_ref().ok().and_then(|table| table.find(va)) else {
+        return Vec::new();
+    };
+    let (entry, end) = (function.entry(), function.end());
+    let len = end.0.saturating_sub(entry.0).min(MAX_CODE);
+    let Some(code) = go.image.elf.bytes_at(entry, len) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (at, bytes) in code.windows(7).enumerate() {
+        // REX.W with or without R, opcode 8D, ModRM with mod 00 and r/m 101.
+        let [0x48 | 0x4c, 0x8d, modrm, offset @ ..] = bytes else { continue };
+        let Some(offset) = offset.first_chunk().filter(|_| modrm & 0xc7 == 0x05) else { continue };
+        let next = entry.0.wrapping_add(at as u64 + 7);
+        let target = next.wrapping_add_signed(i32::from_le_bytes(*offset).into());
+        let descriptor = go.addr_of(FileVa(target));
+        found.extend(types.described(go, descriptor));
+    }
+    found
+}
+
+/// Longer functions are looked through only so far, in bytes.
+const MAX_CODE: u64 = 1 << 20;
 
 /// Looks through a closure whose captured variables no DWARF describes (before 1.23) for maps that
 /// were not met yet: pointers to headers, and pointers to variables that hold one.
@@ -148,6 +169,7 @@ pub(super) fn closure(
     let go = walker.go;
     let Some(object) = go.heap.object(at).filter(|o| o.base == at) else { return };
     let Ok(bytes) = go.memory().bytes(at, object.size, MAX_FRAME) else { return };
+    let candidates = Candidates::of(go, types, go.va_of(code));
     for offset in (8..object.size).step_by(8) {
         let pointer = Addr(word(&bytes, offset));
         let behind = || go.memory().addr(pointer).unwrap_or_default();
@@ -155,7 +177,8 @@ pub(super) fn closure(
             !header.is_null() && !walker.has_met(*header) && go.proven_in_heap(*header).is_some()
         });
         let Some(header) = header else { continue };
-        let (ty, typed_by) = types.of(go, header, go.proven_in_heap(header).flatten());
+        let array = go.proven_in_heap(header).flatten();
+        let Some((ty, typed_by)) = candidates.typing(go, types, header, array) else { continue };
         let link = Link::Captured(code, u32::try_from(offset).unwrap_or(u32::MAX));
         let held = Some(walker.findings.trail.link(node, link));
         walker.found(Found { addr: header, ty, held, found_by: FoundBy::Pointer, typed_by });

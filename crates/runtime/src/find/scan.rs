@@ -26,7 +26,7 @@ pub fn scan(go: &Go<'_>, findings: &mut Findings) {
         if !span.noscan && span.elemsize == size {
             let maps = &mut findings.maps;
             scan_span(go, &span, &mut buf, &met, |addr, array| {
-                let (ty, typed_by) = types.of(go, addr, array);
+                let Some((ty, typed_by)) = types.of(go, addr, array) else { return };
                 maps.push(Found { addr, ty, held: None, found_by: FoundBy::Scan, typed_by });
             });
         }

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use mapscope_binary::dwarf::{Location, Piece, Variable};
 use mapscope_target::{Addr, MemoryExt, Registers, Thread};
 
-use super::frames;
 use super::walk::Walker;
+use super::{frames, roots};
 use crate::goroutine::{Goroutine, Scheduler};
 use crate::stack::Frame;
 use crate::types::TypeId;
@@ -19,6 +19,23 @@ const MAX_FRAMES: usize = 10_000;
 
 /// The variables that are alive on the goroutines' stacks, by DWARF.
 pub(super) fn variables(walker: &mut Walker<'_, '_>) {
+    each_stack(walker, &mut variables_of);
+}
+
+/// What DWARF says nothing of. Last of all: what a typed root holds is named after that.
+pub(super) fn untyped(walker: &mut Walker<'_, '_>) {
+    let types = Rc::clone(&walker.types);
+    each_stack(walker, &mut |walker, goroutine, frame, _| {
+        if !roots::is_runtime(frame.func.name()) {
+            frames::search(walker, &types, goroutine, frame);
+        }
+    });
+}
+
+type EachFrame<'e> =
+    &'e mut dyn FnMut(&mut Walker<'_, '_>, &Goroutine, &Frame<'_, '_>, Option<&Registers>);
+
+fn each_stack(walker: &mut Walker<'_, '_>, each: EachFrame<'_>) {
     let go = walker.go;
     let scheduler = match Scheduler::open(go) {
         Ok(scheduler) => scheduler,
@@ -32,28 +49,12 @@ pub(super) fn variables(walker: &mut Walker<'_, '_>) {
         walker.missing(format!("a goroutine: {fault}"));
     }
     let threads = go.target.threads();
-    let alive = || goroutines.all.iter().filter(|g| g.is_alive() && !go.progress.cancelled());
-    for goroutine in alive() {
-        stack(walker, &scheduler, &threads, goroutine, &mut variables_of);
+    for goroutine in goroutines.all.iter().filter(|g| g.is_alive()) {
+        if go.progress.cancelled() {
+            return;
+        }
+        stack(walker, &scheduler, &threads, goroutine, each);
     }
-    // Only now: what a typed variable holds, of whichever goroutine, is named after it.
-    for goroutine in alive() {
-        stack(walker, &scheduler, &threads, goroutine, &mut untyped);
-    }
-}
-
-type EachFrame<'e> =
-    &'e mut dyn FnMut(&mut Walker<'_, '_>, &Goroutine, &Frame<'_, '_>, Option<&Registers>);
-
-/// What DWARF says nothing of.
-fn untyped(
-    walker: &mut Walker<'_, '_>,
-    goroutine: &Goroutine,
-    frame: &Frame<'_, '_>,
-    _: Option<&Registers>,
-) {
-    let types = Rc::clone(&walker.types);
-    frames::search(walker, &types, goroutine, frame);
 }
 
 fn stack(
@@ -88,6 +89,11 @@ fn variables_of(
     registers: Option<&Registers>,
 ) {
     let go = walker.go;
+    // The runtime's variables view memory as what it is not: `selectgo` its cases as an array of
+    // 65536, however many there are.
+    if roots::is_runtime(frame.func.name()) {
+        return;
+    }
     let Some(debug) = &go.image.debug else { return };
     let Some(function) = debug.function_at(frame.lookup()) else { return };
     let Ok(variables) = debug.locals(function, frame.lookup()) else { return };

@@ -7,15 +7,14 @@
 
 use std::cell::OnceCell;
 use std::ops::{ControlFlow, Range};
-use std::rc::Rc;
 
 use mapscope_report::Value;
 use mapscope_target::{Addr, MemoryExt};
 use rustc_hash::FxHashMap;
 
 use super::TypedBy;
-use crate::maps::{Damage, entries};
-use crate::types::{Kind, MapType, TypeId};
+use crate::maps::{Damage, MapAt, entries};
+use crate::types::{Kind, SlotLayout, TypeId};
 use crate::{Decoder, Go, Limits};
 
 /// Every map type that has a descriptor.
@@ -25,47 +24,58 @@ pub(super) struct MapTypes {
 }
 
 struct All {
+    types: Vec<TypeId>,
+    by_descriptor: FxHashMap<Addr, TypeId>,
     by_storage: FxHashMap<Addr, Vec<TypeId>>,
-    /// By the size class of one bucket or group.
-    by_size: FxHashMap<u64, Rc<[TypeId]>>,
 }
 
 /// Entries tried of each candidate.
 const MAX_TRIED: u64 = 64;
 
 impl MapTypes {
-    /// The type of the map at `addr`, whose first array is at `array`.
-    pub(super) fn of(
-        &self,
-        go: &Go<'_>,
-        addr: Addr,
-        array: Option<Addr>,
-    ) -> (Option<TypeId>, TypedBy) {
-        let Some(array) = array else { return (None, TypedBy::Nothing) };
-        let all = self.all.get_or_init(|| collect(go));
+    fn all(&self, go: &Go<'_>) -> &All {
+        self.all.get_or_init(|| collect(go))
+    }
+
+    /// The map type whose descriptor is at `at`, if that is one that the module lists.
+    pub(super) fn described(&self, go: &Go<'_>, at: Addr) -> Option<TypeId> {
+        self.all(go).by_descriptor.get(&at).copied()
+    }
+
+    /// The type of the map at `addr`, whose first array is at `array`. `None` where no map type of
+    /// the binary fits what is there, so that it is no map.
+    pub(super) fn of(&self, go: &Go<'_>, addr: Addr, array: Option<Addr>) -> Option<Typing> {
+        let Some(array) = array else { return Some(UNKNOWN) };
+        let all = self.all(go);
         if let Some(storage) = go.heap.type_word(array) {
-            return match all.by_storage.get(&storage).map(Vec::as_slice) {
-                Some([one]) => (Some(*one), TypedBy::Array),
-                Some(several) => only(several.iter().copied().filter(|ty| fits(go, addr, *ty))),
-                None => (None, TypedBy::Nothing),
+            return match all.by_storage.get(&storage)?.as_slice() {
+                [one] => Some((Some(*one), TypedBy::Array)),
+                several => only(several.iter().copied().filter(|ty| fits(go, addr, *ty))),
             };
         }
-        let Some(size) = go.heap.allocated(array) else { return (None, TypedBy::Nothing) };
-        let candidates = all.by_size.get(&size).map_or(&[][..], |list| list);
         let bits = go.heap.pointer_words(array);
-        let fitting = candidates.iter().copied().filter(|ty| {
-            bits.is_none_or(|bits| pointer_words(go, *ty).is_none_or(|own| own == bits))
+        let noscan = go.heap.span_of(array).map(|span| span.noscan);
+        only(all.types.iter().copied().filter(|ty| {
+            let slots = go.types.map(*ty).and_then(|map| map.slots);
+            slots.is_some_and(|s| noscan.is_none_or(|noscan| s.pointer_free == noscan))
+                && bits.is_none_or(|bits| pointer_words(go, *ty).is_none_or(|own| own == bits))
                 && fits(go, addr, *ty)
-        });
-        only(fitting)
+        }))
     }
 }
 
-/// The one type that is left, if it is one.
-pub(super) fn only(mut left: impl Iterator<Item = TypeId>) -> (Option<TypeId>, TypedBy) {
+/// A type, and how it is known.
+pub(super) type Typing = (Option<TypeId>, TypedBy);
+
+/// No type is known.
+pub(super) const UNKNOWN: Typing = (None, TypedBy::Nothing);
+
+/// The one type that is left, if it is one; `None` where none is.
+pub(super) fn only(mut left: impl Iterator<Item = TypeId>) -> Option<Typing> {
     match (left.next(), left.next()) {
-        (Some(one), None) => (Some(one), TypedBy::Elimination),
-        _ => (None, TypedBy::Nothing),
+        (None, _) => None,
+        (Some(one), None) => Some((Some(one), TypedBy::Elimination)),
+        (Some(_), Some(_)) => Some(UNKNOWN),
     }
 }
 
@@ -77,6 +87,9 @@ pub(super) fn fits(go: &Go<'_>, addr: Addr, ty: TypeId) -> bool {
     let (Some(slots), Ok(len)) = (at.slots, go.shape.len(go.memory(), addr)) else { return false };
     let decoder = Decoder::new(go, Limits { depth: 1, items: 8, string: 64 });
     let (mut seen, mut sound) = (0, true);
+    if !array_fits(go, &at, &slots) {
+        return false;
+    }
     let walked = go.shape.blocks(go.reader(), &at, &mut |block| {
         for entry in entries(&block, &slots, go.memory()) {
             seen += 1;
@@ -90,6 +103,16 @@ pub(super) fn fits(go: &Go<'_>, addr: Addr, ty: TypeId) -> bool {
         go.flow()
     });
     walked.is_ok() && sound && (seen == len || seen == MAX_TRIED)
+}
+
+/// Whether the first array of the map is of the size that buckets or groups of this layout take:
+/// neither too short, nor larger than spare buckets and a size class make it.
+fn array_fits(go: &Go<'_>, map: &MapAt, slots: &SlotLayout) -> bool {
+    let Ok(arrays) = go.shape.arrays(go.reader(), map) else { return false };
+    arrays.iter().filter(|array| array.count > 0 && array.blocks && !array.on_stack).all(|array| {
+        let need = array.count.saturating_mul(slots.block_size);
+        array.bytes == go.heap.rounded(need, !slots.pointer_free)
+    })
 }
 
 /// Whether what is at `at` can be a value of type `ty`.
@@ -116,19 +139,15 @@ fn plausible(value: &Value<'_>) -> bool {
 
 fn collect(go: &Go<'_>) -> All {
     let mut by_storage: FxHashMap<Addr, Vec<TypeId>> = FxHashMap::default();
-    let mut by_size: FxHashMap<u64, Vec<TypeId>> = FxHashMap::default();
-    for id in go.map_types() {
-        let Some(MapType { slots, storage, .. }) = go.types.map(id) else { continue };
-        if let Some(storage) = storage {
-            by_storage.entry(storage).or_default().push(id);
-        }
-        if let Some(slots) = slots {
-            let size = go.heap.rounded(slots.block_size, !slots.pointer_free);
-            by_size.entry(size).or_default().push(id);
+    let types = go.map_types();
+    let described = |id: &TypeId| Some((go.types.get(*id).descriptor?, *id));
+    let by_descriptor = types.iter().filter_map(described).collect();
+    for id in &types {
+        if let Some(storage) = go.types.map(*id).and_then(|map| map.storage) {
+            by_storage.entry(storage).or_default().push(*id);
         }
     }
-    let by_size = by_size.into_iter().map(|(size, list)| (size, list.into())).collect();
-    All { by_storage, by_size }
+    All { types, by_descriptor, by_storage }
 }
 
 /// Which words of one bucket or group of this map type hold pointers, for those of at most 512

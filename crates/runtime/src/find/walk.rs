@@ -28,6 +28,7 @@ pub fn walk(go: &Go<'_>) -> Findings {
     stacks::variables(&mut walker);
     roots::globals(&mut walker, true);
     walker.drain();
+    stacks::untyped(&mut walker);
     walker.findings
 }
 
@@ -71,7 +72,7 @@ const PIECE: u64 = 64 << 10;
 const LARGEST: u64 = 256 << 20;
 
 /// More links than this and the walk stops: each takes 24 bytes of ours.
-const MAX_LINKS: usize = 1 << 28;
+const MAX_LINKS: usize = 1 << 25;
 
 /// Faults told one by one before they are only counted.
 const MAX_FAULTS: u64 = 8;
@@ -139,6 +140,7 @@ impl<'a, 'g> Walker<'a, 'g> {
         dynamic: bool,
     ) {
         let size = self.go.types.get(ty).size;
+        let count = count.min(self.room(at) / size.max(1));
         let Some(end) = size.checked_mul(count).and_then(|len| at.checked_add(len)) else {
             return self.fault(Fault::new(at, Why::Overflow), holder);
         };
@@ -257,21 +259,29 @@ impl<'a, 'g> Walker<'a, 'g> {
             Step::Pool(of, len) => {
                 let count = word(here, *len);
                 let node = self.node(holder, link);
-                self.run_of(first, *of, count, node);
+                self.push(first, *of, count, node, true, false);
             }
         }
         Ok(())
     }
 
-    /// A run of values in memory that the target says is `count` long; cut to what its allocation
-    /// can hold.
-    fn run_of(&mut self, at: Addr, of: TypeId, count: u64, node: NodeId) {
-        let size = self.go.types.get(of).size.max(1);
-        let room = match self.go.heap.object(at) {
-            Some(object) => object.size.saturating_sub(at.0.wrapping_sub(object.base.0)),
-            None => MAX_STATIC,
-        };
-        self.push(at, of, count.min(room / size), node, true, false);
+    /// How many bytes can belong to a value at `at`: what is left of its heap object, of the
+    /// goroutine's stack, or of the module's data. Elsewhere, in memory that the runtime keeps for
+    /// itself, there is no telling; a variable on a stack that leads there is dead.
+    fn room(&self, at: Addr) -> u64 {
+        let left = |range: &Range<Addr>| range.contains(&at).then(|| range.end.0 - at.0);
+        if let Some(object) = self.go.heap.object(at) {
+            let used = at.0.wrapping_sub(object.base.0);
+            return if object.in_use { object.size.saturating_sub(used) } else { 0 };
+        }
+        if let Some(left) = self.stack.as_ref().and_then(left) {
+            return left;
+        }
+        let modules = self.go.modules.iter();
+        if let Some(left) = modules.flat_map(|m| m.data.iter().chain([&m.types])).find_map(left) {
+            return left;
+        }
+        if self.stack.is_some() { 0 } else { MAX_RUNTIME }
     }
 
     fn slice(&mut self, of: TypeId, here: &[u8], holder: Holder, link: Link) -> Result<(), Fault> {
@@ -281,7 +291,7 @@ impl<'a, 'g> Walker<'a, 'g> {
         }
         if len > 0 {
             let node = self.node(holder, link);
-            self.run_of(at, of, len, node);
+            self.push(at, of, len, node, true, false);
         }
         Ok(())
     }
@@ -503,5 +513,5 @@ impl<'a, 'g> Walker<'a, 'g> {
     }
 }
 
-/// Static arrays (not in the heap) are believed up to this many bytes.
-const MAX_STATIC: u64 = 1 << 30;
+/// An array in the runtime's own memory is believed up to this many bytes.
+const MAX_RUNTIME: u64 = 1 << 24;

@@ -65,6 +65,11 @@ impl Header {
         if self.same_size() { self.len() } else { (self.len() / 2).max(1) }
     }
 
+    /// The same for the array before a growth.
+    fn old_spare(&self) -> u64 {
+        if self.old_len() >= 16 { self.old_len() >> 4 } else { 0 }
+    }
+
     /// Spare overflow buckets that come with the array (`makeBucketArray`).
     fn spare(&self) -> u64 {
         if self.b >= 4 { self.len() >> 4 } else { 0 }
@@ -330,13 +335,15 @@ impl MapShape for Classic {
         let h = self.header(reader.memory, map.addr)?;
         let slots = slots_of(map)?;
         let mut arrays = Vec::new();
-        for (what, addr, count) in
-            [("buckets", h.buckets, h.len() + h.spare()), ("oldbuckets", h.oldbuckets, h.old_len())]
-        {
+        for (what, addr, count) in [
+            ("buckets", h.buckets, h.len() + h.spare()),
+            ("oldbuckets", h.oldbuckets, h.old_len() + h.old_spare()),
+        ] {
             if !addr.is_null() {
                 let in_heap = reader.heap.allocated(addr);
                 let bytes = in_heap.unwrap_or(count.saturating_mul(slots.block_size));
-                arrays.push(Array { what, addr, bytes, count, on_stack: in_heap.is_none() });
+                let on_stack = in_heap.is_none();
+                arrays.push(Array { what, addr, bytes, count, blocks: true, on_stack });
             }
         }
         Ok(arrays)

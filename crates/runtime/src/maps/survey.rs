@@ -103,6 +103,8 @@ pub struct Array {
     pub bytes: u64,
     /// Buckets, groups or directory entries in it.
     pub count: u64,
+    /// It is made of buckets or groups.
+    pub blocks: bool,
     /// It lies on a goroutine's stack, not on the heap.
     pub on_stack: bool,
 }

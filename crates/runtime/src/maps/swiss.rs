@@ -166,7 +166,12 @@ impl Swiss {
         }
     }
 
-    fn survey_full(&self, reader: Reader<'_>, h: &Header) -> Result<Survey, Damage> {
+    fn survey_full(
+        &self,
+        reader: Reader<'_>,
+        h: &Header,
+        slots: Option<&SlotLayout>,
+    ) -> Result<Survey, Damage> {
         self.check_directory(reader, h)?;
         let heap = reader.heap;
         let directory = heap.allocated(h.dir_ptr).unwrap_or(h.dir_len * 8);
@@ -181,7 +186,12 @@ impl Swiss {
             survey.capacity += table.capacity;
             survey.room += table.growth_left;
             survey.tombstones += table.tombstones();
-            survey.bytes += each + heap.allocated(table.groups).unwrap_or(0);
+            survey.bytes += each;
+            match (heap.allocated(table.groups), slots) {
+                (Some(bytes), _) => survey.bytes += bytes,
+                (None, Some(slots)) => survey.bytes += table.group_count * slots.block_size,
+                (None, None) => survey.estimated = true,
+            }
             Ok(ControlFlow::Continue(()))
         })?;
         survey.state = match () {
@@ -232,7 +242,7 @@ impl MapShape for Swiss {
         let h = self.header(reader.memory, map.addr)?;
         let mut survey = match h.dir_len {
             0 => self.survey_small(reader, &h, map.slots.as_ref()),
-            _ => self.survey_full(reader, &h)?,
+            _ => self.survey_full(reader, &h, map.slots.as_ref())?,
         };
         if let Some(slots) = &map.slots {
             let slot =
@@ -249,10 +259,11 @@ impl MapShape for Swiss {
     fn arrays(&self, reader: Reader<'_>, map: &MapAt) -> Result<Vec<Array>, Damage> {
         let h = self.header(reader.memory, map.addr)?;
         let block = map.slots.map_or(0, |s| s.block_size);
-        let array = |what, addr, count: u64, each: u64| {
+        let array = |what: &'static str, addr, count: u64, each: u64| {
             let in_heap = reader.heap.allocated(addr);
             let bytes = in_heap.unwrap_or(count.saturating_mul(each));
-            Array { what, addr, bytes, count, on_stack: in_heap.is_none() }
+            let blocks = what.starts_with("group");
+            Array { what, addr, bytes, count, blocks, on_stack: in_heap.is_none() }
         };
         if h.dir_ptr.is_null() {
             return Ok(Vec::new());

@@ -117,13 +117,13 @@ impl Cache {
         Ok(read)
     }
 
-    /// How many pages the last slab still takes, after adding one where it takes none.
+    /// How many pages the slab in use still takes, after adding one where all are full.
     fn room(&mut self) -> usize {
         if self.used == self.slabs.len() * SLAB_PAGES {
             self.slabs.push(vec![0; SLAB_PAGES * PAGE].into_boxed_slice());
             self.size += SLAB_PAGES * PAGE;
         }
-        self.slabs.len() * SLAB_PAGES - self.used
+        SLAB_PAGES - self.used % SLAB_PAGES
     }
 
     fn page(&self, number: u64) -> Option<&[u8]> {

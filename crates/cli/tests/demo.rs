@@ -1,0 +1,64 @@
+//! The demo, as a newcomer runs it: without Go, without a network, from the repository.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+fn mapscope(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mapscope"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root.canonicalize().expect("the repository");
+    command.args(args).env_clear().current_dir(root).output().expect("it starts")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+#[test]
+fn the_demo_lists_shows_and_streams() {
+    let start = Instant::now();
+    let output = mapscope(&["demo"]);
+    let took = start.elapsed();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{stdout}\n{stderr}");
+    assert_eq!(stderr, "");
+    for wanted in [
+        "$ mapscope ls samples/demo/core.zst --exe samples/demo/exe.zst",
+        "$ mapscope show samples/demo/core.zst --exe samples/demo/exe.zst",
+        "$ mapscope entries samples/demo/core.zst --exe samples/demo/exe.zst",
+        "main.registry.Shards[3].Counts",
+        "main.throttled",
+        "occupancy",
+        "&main.Session{User: \"user",
+    ] {
+        assert!(stdout.contains(wanted), "no `{wanted}` in\n{stdout}");
+    }
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+/// What `fixtures/demo/main.go` makes, by the constants in it.
+#[test]
+fn the_sample_holds_what_its_program_made() {
+    let rows = listing();
+    let lens = |path: &str| {
+        let of = |row: &serde_json::Value| row["path"] == path;
+        rows.iter().filter(|row| of(row)).map(|row| row["len"].clone()).collect::<Vec<_>>()
+    };
+    // 600 sessions, every fifth of which has left; 4000 addresses, of which 150 are kept.
+    assert_eq!(lens("main.registry.Sessions"), [480]);
+    assert_eq!(lens("main.throttled"), [150]);
+    assert_eq!(lens("main.cache.Pages"), [120]);
+    assert_eq!(lens("main.routes"), [8]);
+    let pending = rows.iter().filter(|row| row["type"] == "map[uint64]string");
+    assert_eq!(pending.map(|row| row["len"].clone()).collect::<Vec<_>>(), [20, 20]);
+}
+
+fn listing() -> Vec<serde_json::Value> {
+    let (core, exe) = ("samples/demo/core.zst", "samples/demo/exe.zst");
+    let output = mapscope(&["ls", core, "--exe", exe, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["complete"], true, "{}", report["missing"]);
+    report["maps"].as_array().expect("an array").clone()
+}
