@@ -5,6 +5,7 @@
 //! object of a map header's size and believes those that obey the invariants; it finds what no
 //! root reaches any more, and what is held where no type tells.
 
+mod captured;
 mod frames;
 mod link;
 mod plan;

@@ -11,7 +11,7 @@ use super::link::{Link, NodeId};
 use super::plan::{Item, Plan, Step};
 use super::typing::MapTypes;
 use super::visited::Visited;
-use super::{Findings, Found, FoundBy, TypedBy, frames, roots, stacks};
+use super::{Findings, Found, FoundBy, TypedBy, captured, frames, roots, stacks};
 use crate::Go;
 use crate::maps::SyncMap;
 use crate::types::TypeId;
@@ -356,13 +356,16 @@ impl<'a, 'g> Walker<'a, 'g> {
             return Ok(());
         }
         let node = self.node(holder, link);
-        for variable in &closure.captured {
+        for (i, variable) in closure.captured.iter().enumerate() {
             let Some(place) = at.checked_add(variable.offset) else { continue };
+            let next = closure.captured.get(i + 1);
+            let next = next.map(|next| next.offset.saturating_sub(variable.offset));
             let inside = self.findings.trail.link(
                 node,
                 Link::Captured(code, u32::try_from(variable.offset).unwrap_or(u32::MAX)),
             );
-            match variable.by_reference {
+            let stack = self.stack.as_ref();
+            match captured::is_pointer(self.go, stack, place, next, variable)? {
                 false => self.push_reaching(place, variable.ty, inside),
                 true => {
                     let target = self.go.memory().addr(place)?;
