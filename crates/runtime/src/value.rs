@@ -173,6 +173,9 @@ impl<'a, 'g> Decoder<'a, 'g> {
     ) -> Value<'a> {
         let t = self.go.types.get(elem);
         if is_byte(&t) {
+            // What follows the array in its bucket or struct is not part of it.
+            let shown = usize::try_from(len.min(self.limits.string)).unwrap_or(usize::MAX);
+            let bytes = bytes.get(..shown).unwrap_or(bytes);
             return Value::Bytes { bytes: bytes.to_vec().into(), len };
         }
         if depth >= self.limits.depth && len > 0 {
