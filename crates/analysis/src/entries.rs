@@ -9,7 +9,7 @@ use mapscope_runtime::{Decoder, Go, Limits};
 use mapscope_target::{Addr, Fault};
 
 use crate::chosen::Chosen;
-use crate::frame::{head, tail};
+use crate::frame::{finish, head};
 use crate::{Analysis, Error};
 
 /// Lists the entries of one map.
@@ -69,7 +69,7 @@ impl Analysis for Entries {
         } else if emitted != total && missing.is_empty() && !go.progress.cancelled() {
             missing.push(format!("{emitted} entries found, but len says {total}"));
         }
-        sink.finish(&tail(go, missing))?;
+        finish(go, sink, missing)?;
         Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! What every analysis over maps has in common: the report's frame.
 
-use mapscope_report::{Head, Tail};
+use std::io;
+
+use mapscope_report::{Head, Note, Sink, Tail};
 use mapscope_runtime::Go;
 
 /// The head of a report of `command`.
@@ -12,17 +14,17 @@ pub(crate) fn head(go: &Go<'_>, command: &str) -> Head {
     }
 }
 
-/// The tail of a report, with what `missing` from it.
-pub(crate) fn tail(go: &Go<'_>, mut missing: Vec<String>) -> Tail {
+/// Ends a report, with what is `missing` from it.
+pub(crate) fn finish(go: &Go<'_>, sink: &mut dyn Sink, mut missing: Vec<String>) -> io::Result<()> {
     if go.progress.cancelled() {
         missing.insert(0, "stopped on request before it was finished".into());
     }
     if go.is_racing() {
-        missing.push(
-            "the target ran on while it was read (--freeze none): the answer may mix \
-                      moments"
-                .into(),
-        );
+        sink.note(Note::warning(
+            "racing: the target ran on while it was read (--freeze none), so that the answer may \
+             mix moments",
+        ))?;
     }
-    Tail { missing, evidence: go.evidence().to_vec(), pause: go.pause(), found: false }
+    let evidence = go.evidence().to_vec();
+    sink.finish(&Tail { missing, evidence, pause: go.pause(), found: false })
 }

@@ -12,7 +12,7 @@ mod show;
 
 pub use entries::Entries;
 pub use error::Error;
-pub use ls::{By, Ls, MapRow, Order, SortKey};
+pub use ls::{By, Condition, Ls, MapRow, Order, SortKey};
 pub use show::Show;
 
 use mapscope_report::Sink;

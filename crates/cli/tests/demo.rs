@@ -54,11 +54,28 @@ fn the_sample_holds_what_its_program_made() {
     assert_eq!(pending.map(|row| row["len"].clone()).collect::<Vec<_>>(), [20, 20]);
 }
 
+/// A byte array that is a key ends where it ends, not where its group does.
+#[test]
+fn keys_that_are_byte_arrays_have_their_length() {
+    let rows = report(&["entries", "main.throttled"], "entries");
+    assert_eq!(rows.len(), 150);
+    for row in rows {
+        let digits = row["key"]["$hex"].as_str().expect("hexadecimal digits");
+        assert!(digits.len() == 8 && digits.starts_with("c633"), "{digits}");
+    }
+}
+
 fn listing() -> Vec<serde_json::Value> {
-    let (core, exe) = ("samples/demo/core.zst", "samples/demo/exe.zst");
-    let output = mapscope(&["ls", core, "--exe", exe, "--format", "json"]);
+    report(&["ls"], "maps")
+}
+
+/// The rows of a command's report on the sample.
+fn report(command: &[&str], rows: &str) -> Vec<serde_json::Value> {
+    let sample = ["samples/demo/core.zst", "--exe", "samples/demo/exe.zst", "--format", "json"];
+    let (name, rest) = command.split_first().expect("a command");
+    let output = mapscope(&[&[*name], &sample[..], rest].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(report["complete"], true, "{}", report["missing"]);
-    report["maps"].as_array().expect("an array").clone()
+    report[rows].as_array().expect("an array").clone()
 }

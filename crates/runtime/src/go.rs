@@ -14,13 +14,11 @@ use crate::closure::Closures;
 use crate::evidence::{DwarfSource, Hchan, Itab, Missing, Moduledata, Source};
 use crate::heap::{Heap, SizeClasses};
 use crate::image::Image;
+use crate::load::bias;
 use crate::maps::{self, Care, Damage, MapAt, MapShape, Reader, Survey};
 use crate::module::Module;
 use crate::types::{Kind, TypeId, Types};
 use crate::value::word;
-
-/// `AT_ENTRY` of the auxiliary vector (elf.h): where the program itself begins, whatever loads it.
-const AT_ENTRY: u64 = 9;
 
 /// A Go process: its bytes, and what its executable says they mean.
 pub struct Go<'a> {
@@ -101,7 +99,7 @@ impl<'a> Go<'a> {
         let debug = image.debug.as_ref().ok_or(OpenError::NoDwarf)?;
         let source = DwarfSource(debug);
         let memory = target.as_memory();
-        let bias = bias(image, target)?;
+        let bias = bias(image.elf, &target.auxv())?;
         let global = |name: &'static str| {
             let found = debug.global(name).ok_or(OpenError::NoVariable(name))?;
             Ok::<_, OpenError>(Addr(found.addr.0.wrapping_add(bias)))
@@ -254,17 +252,6 @@ impl<'a> Go<'a> {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
-    }
-}
-
-/// What must be added to an address of the executable to get one of the process.
-fn bias(image: &Image<'_>, target: &dyn Target) -> Result<u64, OpenError> {
-    let auxv = target.auxv();
-    let entry = auxv.iter().find(|(kind, _)| *kind == AT_ENTRY).map(|(_, value)| *value);
-    match entry {
-        Some(entry) => Ok(entry.wrapping_sub(image.elf.entry().0)),
-        None if image.elf.is_position_independent() => Err(OpenError::NoLoadAddress),
-        None => Ok(0),
     }
 }
 

@@ -8,7 +8,7 @@ use mapscope_report::{Column, Note, Sink, Table};
 use mapscope_runtime::Go;
 use mapscope_runtime::find::{self, Findings};
 
-use crate::frame::{head, tail};
+use crate::frame::{finish, head};
 use crate::{Analysis, Error};
 use row::Surveyed;
 
@@ -20,7 +20,7 @@ pub struct Ls<'f> {
     /// Only maps whose type this accepts; the name is as reflect prints it.
     pub type_filter: Option<&'f dyn Fn(&str) -> bool>,
     /// Only maps this holds for.
-    pub condition: Option<&'f dyn Fn(&MapRow) -> Result<bool, String>>,
+    pub condition: Option<&'f Condition<'f>>,
     /// In which order.
     pub order: Order,
     /// At most so many rows; the totals still count all.
@@ -28,6 +28,9 @@ pub struct Ls<'f> {
     /// A row for each type instead of each map.
     pub by: Option<By>,
 }
+
+/// Whether a row is wanted, or why that cannot be said.
+pub type Condition<'f> = dyn Fn(&MapRow) -> Result<bool, String> + 'f;
 
 /// What maps are summed up by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +81,7 @@ impl Analysis for Ls<'_> {
         }
         let mut missing = std::mem::take(&mut findings.missing);
         missing.extend(row::unreadable(&chosen));
-        sink.finish(&tail(go, missing))?;
+        finish(go, sink, missing)?;
         Ok(())
     }
 }
@@ -93,10 +96,10 @@ impl Ls<'_> {
     ) -> Result<Vec<Surveyed>, Error> {
         let mut chosen = Vec::new();
         for map in surveyed {
-            if let Some(accepts) = self.type_filter {
-                if !accepts(&row::type_name(go, &map)) {
-                    continue;
-                }
+            if let Some(accepts) = self.type_filter
+                && !accepts(&row::type_name(go, &map))
+            {
+                continue;
             }
             if let Some(holds) = self.condition {
                 let row = MapRow::new(go, findings, &map);

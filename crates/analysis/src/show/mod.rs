@@ -8,7 +8,7 @@ use mapscope_runtime::Go;
 use mapscope_runtime::maps::{Care, State, Survey};
 
 use crate::chosen::Chosen;
-use crate::frame::{head, tail};
+use crate::frame::{finish, head};
 use crate::{Analysis, Error};
 use picture::Picture;
 
@@ -61,7 +61,7 @@ impl Analysis for Show {
             fields.push(Field::new("shape", "shape", Cell::text(map.shape_name())));
             sink.fields("map", "map", &fields)?;
             go.thaw();
-            sink.finish(&tail(go, Vec::new()))?;
+            finish(go, sink, Vec::new())?;
             return Ok(());
         }
         let mut missing = Vec::new();
@@ -105,7 +105,7 @@ impl Analysis for Show {
         if let Some(lines) = layout::lines(go, &chosen) {
             sink.lines("layout", "layout of a block", &lines)?;
         }
-        sink.finish(&tail(go, missing))?;
+        finish(go, sink, missing)?;
         Ok(())
     }
 }

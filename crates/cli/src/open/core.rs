@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use mapscope_binary::Elf;
 use mapscope_report::Note;
-use mapscope_target::{Core, FileSegment, Progress, Target};
+use mapscope_runtime::splice;
+use mapscope_target::{Core, Progress, Target};
 
 use super::identity::{Ids, Match};
 use crate::args::OpenArgs;
 use crate::failure::Failure;
 use crate::image::Image;
-
-/// `AT_ENTRY` of `elf.h`.
-const AT_ENTRY: u64 = 9;
 
 /// A core with its executable's pages spliced in.
 pub(crate) struct Dump {
@@ -41,7 +39,7 @@ impl Dump {
         let elf = Elf::parse(image.as_ref())
             .with_context(|| format!("{} cannot be used", dump.exe.display()))?;
         dump.prove(path, &elf, how.force)?;
-        dump.splice(&elf);
+        splice(&mut dump.core, &elf, &|| Box::new(image.clone()));
         dump.note_truncation();
         Ok(dump)
     }
@@ -68,32 +66,6 @@ impl Dump {
             }
         }
         Ok(())
-    }
-
-    /// Serves what the core lacks of the executable's read-only pages from the file.
-    fn splice(&mut self, elf: &Elf<'_>) {
-        let stated = self.core.exe_path();
-        let bytes = || Box::new(self.image.clone());
-        if let Some(stated) = stated.filter(|path| self.core.files().contains(&path.as_path())) {
-            let bytes = bytes();
-            self.core.splice(&stated, bytes);
-            return;
-        }
-        let auxv = self.core.auxv();
-        let Some(entry) = auxv.iter().find(|pair| pair.0 == AT_ENTRY) else { return };
-        let bias = entry.1.wrapping_sub(elf.entry().0);
-        let segments: Vec<FileSegment> = elf
-            .segments()
-            .iter()
-            .map(|s| FileSegment {
-                addr: s.addr.0,
-                offset: s.offset.0,
-                size: s.file_size,
-                writable: s.write,
-            })
-            .collect();
-        let bytes = bytes();
-        self.core.splice_at(bias, &segments, bytes);
     }
 
     fn note_truncation(&mut self) {

@@ -12,6 +12,8 @@ mod zoo;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use mapscope_binary::Elf;
+use mapscope_runtime::splice;
 use mapscope_target::{Core, Live, Progress};
 use serde_json::Value;
 
@@ -82,7 +84,8 @@ fn from_kernel(variant: &Variant) -> Result<(), Failed> {
 fn from_core(truth: &Value, path: &Path, variant: &Variant) -> Result<(), Failed> {
     let mut core = Core::open(path, &Progress::default())?;
     let exe = variant.zoo().canonicalize()?;
-    core.splice(&exe, Box::new(std::fs::read(&exe)?));
+    let bytes = std::fs::read(&exe)?;
+    splice(&mut core, &Elf::parse(&bytes)?, &|| Box::new(bytes.clone()));
     agreed(&library::check(truth, &core, &exe)?, "the libraries")?;
     check(truth, &Target::core(path, variant))
 }

@@ -36,20 +36,19 @@ pub(super) fn search(
     for at in (0..len).step_by(8) {
         let here = Addr(frame.sp.0.wrapping_add(at));
         let pointer = Addr(word(&bytes, at));
-        if !pointer.is_null() && !walker.has_met(pointer) {
-            if let Some(array) = go.proven_in_heap(pointer) {
-                if let Some(typing) = candidates.typing(go, types, pointer, array) {
-                    add(walker, goroutine, frame, here, pointer, (typing, None));
-                }
-            }
+        if !pointer.is_null()
+            && !walker.has_met(pointer)
+            && let Some(array) = go.proven_in_heap(pointer)
+            && let Some(typing) = candidates.typing(go, types, pointer, array)
+        {
+            add(walker, goroutine, frame, here, pointer, (typing, None));
         }
-        if !walker.has_met(here) {
-            if let Some(array) = header_at(go, &bytes[at as usize..], here, &goroutine.stack) {
-                if let Some(typing) = candidates.typing(go, types, here, Some(array)) {
-                    let name = candidates.name(typing.0);
-                    add(walker, goroutine, frame, here, here, (typing, name));
-                }
-            }
+        if !walker.has_met(here)
+            && let Some(array) = header_at(go, &bytes[at as usize..], here, &goroutine.stack)
+            && let Some(typing) = candidates.typing(go, types, here, Some(array))
+        {
+            let name = candidates.name(typing.0);
+            add(walker, goroutine, frame, here, here, (typing, name));
         }
     }
 }

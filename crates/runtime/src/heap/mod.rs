@@ -47,8 +47,11 @@ pub struct Heap<'a> {
     bits: PointerBits,
     geometry: Geometry,
     classes: SizeClasses,
-    cache: RefCell<Vec<Option<(u64, Option<Span>)>>>,
+    cache: RefCell<Vec<Option<Cached>>>,
 }
+
+/// A page, and the span it belongs to.
+type Cached = (u64, Option<Span>);
 
 /// How the runtime cuts the address space (runtime/malloc.go; these values on linux/amd64 since
 /// 1.11, stated by constants in DWARF).
@@ -107,10 +110,10 @@ impl<'a> Heap<'a> {
     pub fn span_of(&self, addr: Addr) -> Option<Span> {
         let page = addr.0 / self.geometry.page_size;
         let slot = page as usize & (CACHE - 1);
-        if let Some((known, span)) = self.cache.borrow()[slot] {
-            if known == page {
-                return span;
-            }
+        if let Some((known, span)) = self.cache.borrow()[slot]
+            && known == page
+        {
+            return span;
         }
         let span = self.find_span(addr).ok().flatten();
         self.cache.borrow_mut()[slot] = Some((page, span));

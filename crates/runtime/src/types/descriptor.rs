@@ -123,7 +123,7 @@ impl<'a> Types<'a> {
         let mut mask = [0; 8];
         mask[..bytes.len()].copy_from_slice(&bytes);
         let unused = 64u32.saturating_sub(words as u32);
-        Some(u64::from_le_bytes(mask).checked_shl(unused).unwrap_or(0).checked_shr(unused)?)
+        u64::from_le_bytes(mask).checked_shl(unused).unwrap_or(0).checked_shr(unused)
     }
 
     /// How long the descriptor at `at` is, in bytes, with all that follows it.
