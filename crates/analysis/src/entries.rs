@@ -60,7 +60,7 @@ impl Analysis for Entries {
         if let Some(error) = failed {
             return Err(error.into());
         }
-        go.thaw();
+        go.let_go();
         sink.end_table()?;
         let mut missing: Vec<String> = outcome.err().into_iter().collect();
         if left == 0 && emitted < total {

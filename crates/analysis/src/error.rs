@@ -19,6 +19,9 @@ pub enum Error {
     /// What was asked for cannot be read.
     #[error("{0}")]
     Unreadable(String),
+    /// The target was let go too early; another try can do better.
+    #[error(transparent)]
+    Missed(#[from] mapscope_runtime::Missed),
     /// A condition handed in by the caller failed.
     #[error("{0}")]
     Condition(String),

@@ -51,10 +51,18 @@ enum Hold<'a> {
     /// It is not, and was not.
     #[default]
     Never,
-    /// It is.
-    Held(Pause<'a>),
-    /// It was, for so long.
+    /// It is, and has been before for so long.
+    Held(Pause<'a>, Duration),
+    /// It was, for so long in all.
     Was(Duration),
+}
+
+/// Reads that found nothing, because the target had been let go before they were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reads} reads of what was not kept while the target stood still")]
+pub struct Missed {
+    /// How many.
+    pub reads: usize,
 }
 
 /// Why a process cannot be understood.
@@ -204,31 +212,46 @@ impl<'a> Go<'a> {
     pub fn hold(&self, pause: Pause<'a>) {
         // What was seen of the heap while it ran is not true of this moment.
         self.heap.forget();
-        *self.pause.borrow_mut() = Hold::Held(pause);
+        let before = self.pause().unwrap_or_default();
+        *self.pause.borrow_mut() = Hold::Held(pause, before);
     }
 
     /// Lets the target go, if it is held: everything that must be of one moment has been read.
-    pub fn thaw(&self) {
+    ///
+    /// # Errors
+    ///
+    /// Something had to be read that was not kept when the target was let go before: the answer
+    /// has holes that another try can fill.
+    pub fn thaw(&self) -> Result<(), Missed> {
+        self.let_go();
+        match self.target.missed() {
+            0 => Ok(()),
+            reads => Err(Missed { reads }),
+        }
+    }
+
+    /// Lets the target go, if it is held.
+    pub fn let_go(&self) {
         let mut hold = self.pause.borrow_mut();
         *hold = match std::mem::take(&mut *hold) {
-            Hold::Held(pause) if pause.is_stopped() => Hold::Was(pause.finish()),
-            Hold::Held(_) => Hold::Never,
+            Hold::Held(pause, before) if pause.is_stopped() => Hold::Was(before + pause.finish()),
+            Hold::Held(..) => Hold::Never,
             let_go => let_go,
         };
     }
 
-    /// How long the target stood still, once it was let go.
+    /// How long the target stood still in all, once it was let go.
     pub fn pause(&self) -> Option<Duration> {
         match &*self.pause.borrow() {
             Hold::Was(length) => Some(*length),
-            Hold::Held(_) | Hold::Never => None,
+            Hold::Held(..) | Hold::Never => None,
         }
     }
 
     /// Whether the target runs while it is read, so that what is read may contradict itself.
     pub fn is_racing(&self) -> bool {
         let held = match &*self.pause.borrow() {
-            Hold::Held(pause) => pause.is_stopped(),
+            Hold::Held(pause, _) => pause.is_stopped(),
             Hold::Was(_) => true,
             Hold::Never => false,
         };

@@ -20,7 +20,7 @@ pub mod types;
 mod value;
 
 pub use closure::{Captured, Closure};
-pub use go::{Go, OpenError};
+pub use go::{Go, Missed, OpenError};
 pub use image::{Image, ImageError};
 pub use module::Module;
 pub use splice::splice;

@@ -39,6 +39,12 @@ pub trait Target: Memory {
 
     /// The target as mere memory.
     fn as_memory(&self) -> &dyn Memory;
+
+    /// How many reads asked for what had not been kept when the process was let go
+    /// ([`crate::Why::Thawed`]): an answer that needed them is to be had again.
+    fn missed(&self) -> usize {
+        0
+    }
 }
 
 /// What a target's bytes come from.

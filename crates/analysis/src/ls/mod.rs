@@ -68,7 +68,7 @@ impl Analysis for Ls<'_> {
         let mut findings = find::all(go);
         let surveyed = row::survey_all(go, &findings);
         // All that had to be read of the target at one moment has been read.
-        go.thaw();
+        go.thaw()?;
         let chosen = self.choose(go, &findings, surveyed)?;
         sink.head(&head(go, self.name()))?;
         match self.by {

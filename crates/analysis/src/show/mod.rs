@@ -60,7 +60,7 @@ impl Analysis for Show {
             let mut fields = chosen.fields(go);
             fields.push(Field::new("shape", "shape", Cell::text(map.shape_name())));
             sink.fields("map", "map", &fields)?;
-            go.thaw();
+            go.thaw()?;
             finish(go, sink, Vec::new())?;
             return Ok(());
         }
@@ -71,7 +71,7 @@ impl Analysis for Show {
         let arrays = go.shape.arrays(go.reader(), &at);
         let picture = Picture::of(go, &at);
         let fields = chosen.fields(go);
-        go.thaw();
+        go.thaw()?;
 
         sink.head(&head(go, self.name()))?;
         sink.fields("map", "map", &fields)?;

@@ -14,9 +14,9 @@ use crate::failure::Failure;
 ///
 /// Example:
 ///   $ mapscope demo
-///   $ mapscope ls samples/demo/core.zst --exe samples/demo/exe.zst --limit 15
+///   $ mapscope ls samples/demo/core.zst --exe samples/demo/exe.zst --limit 12
 ///
-///   core file samples/demo/core.zst of process 19364, signal 6, go1.26.6
+///   core file samples/demo/core.zst of process 26403, signal 6, go1.26.6
 ///   ...
 #[derive(clap::Args, Debug)]
 #[command(verbatim_doc_comment)]
@@ -24,7 +24,7 @@ pub(crate) struct Args {}
 
 /// What is run, without `mapscope` and the files.
 const STEPS: [&[&str]; 3] = [
-    &["ls", "--limit", "15"],
+    &["ls", "--limit", "12"],
     &["show", "main.registry.Sessions"],
     &["entries", "main.registry.Sessions", "--values", "--limit", "5"],
 ];

@@ -17,7 +17,15 @@ use crate::session::Session;
 /// With a TARGET also whether that process can be read, and whether and where its crash would
 /// leave a core.
 ///
-/// Example: mapscope doctor 4242
+/// Example:
+///   $ mapscope doctor --format csv
+///   check,state,found,remedy
+///   ...
+///   uid,ok,"0, with CAP_SYS_PTRACE: may read any process",
+///   yama,ok,not in this kernel,
+///   ...
+///   core limit,limit,0: no core is written,"ulimit -c unlimited, in the shell that starts the program"
+///   ...
 ///
 /// Exits with 1 where something will not work.
 #[derive(clap::Args, Debug)]

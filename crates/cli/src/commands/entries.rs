@@ -11,7 +11,18 @@ use crate::open::Manner;
 /// List the entries of one map: its keys, and its elems where --values asks for them. They are
 /// streamed: a map of any size takes constant memory.
 ///
-/// Examples:
+/// Example, with the sample that comes with mapscope, in samples/demo:
+///   $ mapscope entries core.zst --exe exe.zst main.cache.Uses --values --limit 3
+///   ...
+///   KEY                 ELEM
+///   "/search?page=108"  3348
+///   "/help?page=95"     2945
+///   "/search?page=68"   2108
+///
+///   note: 117 more entries not shown
+///   ...
+///
+/// More examples:
 ///   mapscope entries core main.sessions --values --limit 10
 ///   mapscope entries 4242 0xc000012345 --format ndjson -o keys.ndjson
 #[derive(clap::Args, Debug)]

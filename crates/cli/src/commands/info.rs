@@ -16,7 +16,16 @@ use crate::session::Session;
 /// Say what a target or an executable is: its Go release and experiments, its map implementation,
 /// its debug information, how it was built; what will work on it, and what will not and why.
 ///
-/// Example: mapscope info ./server
+/// Example, with the sample that comes with mapscope:
+///   $ mapscope info samples/demo/exe.zst
+///   ...
+///   What works
+///   WHAT                                    WORKS  WHY NOT
+///   list maps, sizes, waste (ls, show)      yes
+///   decode keys and elems (entries)         yes
+///   name globals and locals that hold maps  yes
+///   functions and lines of stacks           yes
+///   inlined calls in stacks                 yes
 #[derive(clap::Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

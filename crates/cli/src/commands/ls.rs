@@ -16,7 +16,19 @@ use crate::open::Manner;
 /// List every map of a live process or a core: its address, type, length, capacity, load, size,
 /// waste and state, and what holds it. `--wide` also says how each was found and typed.
 ///
-/// Examples:
+/// A map on which no path stands was found by the scan of the heap alone.
+///
+/// Example, with the sample that comes with mapscope, in samples/demo:
+///   $ mapscope ls core.zst --exe exe.zst --by type --limit 4
+///   ...
+///   TYPE                 MAPS    LEN  CAPACITY   LOAD      BYTES     WASTED
+///   map[string]string     600  1,200     4,800  25.0%  196.9 KiB  130.1 KiB
+///   map[string]int          4  2,008     4,096  49.0%  106.8 KiB   57.6 KiB
+///   map[string]uint64       1    120     4,096   2.9%  106.7 KiB  103.7 KiB
+///   map[[4]uint8]uint32     1    150     8,192   1.8%   74.4 KiB   73.0 KiB
+///   ...
+///
+/// More examples:
 ///   mapscope ls 4242
 ///   mapscope ls core --where 'bytes > 1000000 && load < 0.3' --sort wasted
 ///   mapscope ls core --type '^map\[string\]' --by type

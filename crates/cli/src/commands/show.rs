@@ -11,7 +11,25 @@ use crate::render::terminal_width;
 /// Show one map in full: its header field by field, what it stores and wastes, what state it is in
 /// and what it waits for, a picture of its occupancy, the layout of a bucket or group.
 ///
-/// Examples:
+/// Example, with the sample that comes with mapscope, in samples/demo:
+///   $ mapscope show core.zst --exe exe.zst 'main.registry.Shards[3].Counts'
+///   ...
+///   storage
+///   shape       swiss
+///   state       steady    steady: no growth under way
+///   capacity    1,024     slots
+///   load        49.0%
+///   room        394       inserts left before it grows, if each finds a free slot
+///   bytes       26.7 KiB  rounded up to size classes
+///   wasted      14.4 KiB  of these, without an entry
+///   tables      1
+///   tombstones  0         deleted slots not yet reusable
+///   ...
+///   occupancy of 128 buckets or groups of 8
+///   ▂▃▂▃▁▆▃▁▃▃▃▄▅▂▅▅▃▄▅▁▃▆▂▇▄█▄▆▆▆▇▃▃▃▅▃▂▃▅▄▂▂▂▇▃▅▅▁▂▅▂█▄▆▆▅▁▄▄▃▃▅▃▃▂▄▅▆▄▁▂▇▁█▄▇·▆▅▃
+///   ...
+///
+/// More examples:
 ///   mapscope show 4242 0xc000012345
 ///   mapscope show core 'main.registry.Shards[3].Counts'
 #[derive(clap::Args, Debug)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use mapscope_report::{Discard, Sink};
 use mapscope_runtime::Go;
-use mapscope_target::{Freeze, FreezeError, Live, Target};
+use mapscope_target::{Freeze, FreezeError, Live, Pause, Target};
 
 use crate::args::{self, OpenArgs};
 use crate::exit::Outcome;
@@ -39,10 +39,12 @@ impl Process {
     /// takes to read what the answer needs.
     ///
     /// `read` runs on the running process first, for nothing but to learn which pages and types it
-    /// needs; then on the frozen one, whose pages are kept. An analysis that reads all it needs
-    /// before it says anything lets the process go itself ([`Go::thaw`]) and goes on to its
-    /// report. Any other runs once more, on what was kept: nothing is written to an output that
-    /// may block, such as a pager, while the process stands still.
+    /// needs. Then the process is stopped, those pages are copied at once, it is let go, and
+    /// `read` runs on the copy: the stop is as short as the copying. Where the process has changed
+    /// meanwhile so that other pages are needed, this is tried again with those too, and at last
+    /// the process is held until all is read. An analysis that reads as it goes along runs on the
+    /// held process, and once more on what was kept: nothing is written to an output that may
+    /// block, such as a pager, while the process stands still.
     pub(crate) fn steady<'p>(
         &'p self,
         go: &Go<'p>,
@@ -55,14 +57,35 @@ impl Process {
         }
         // What a rehearsal on a moving target runs into says nothing of the target.
         let _ = read(&mut Discard);
-        go.hold(self.live.freeze(Freeze::Stop, go.progress).map_err(explain)?);
         if manner == Manner::WhileEmitting {
+            go.hold(self.freeze(go)?);
             let frozen = read(&mut Discard);
-            go.thaw();
+            go.let_go();
             frozen?;
+            return report(read);
         }
+        for _ in 0..BLIND_TRIES {
+            go.hold(self.freeze(go)?);
+            go.let_go();
+            match report(read) {
+                Err(error) if is_missed(&error) => self.live.learn(),
+                outcome => return outcome,
+            }
+        }
+        go.hold(self.freeze(go)?);
         report(read)
     }
+
+    fn freeze(&self, go: &Go<'_>) -> anyhow::Result<Pause<'_>> {
+        Ok(self.live.freeze(Freeze::Stop, go.progress).map_err(explain)?)
+    }
+}
+
+/// How often a process is let go before what it was stopped for has been read.
+const BLIND_TRIES: usize = 2;
+
+fn is_missed(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(mapscope_analysis::Error::Missed(_)))
 }
 
 /// When an analysis reads its target.

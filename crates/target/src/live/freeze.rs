@@ -6,9 +6,10 @@ use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::cache::PAGE;
 use super::tracer::{StopError, Tracer};
 use super::{Live, Obstacle};
-use crate::Progress;
+use crate::{Addr, Memory, Progress};
 
 /// How to read a process that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,9 @@ pub enum FreezeError {
     },
 }
 
+/// How much of a thread's stack is kept, in bytes: deeper ones are read as they were rehearsed.
+const STACK: usize = 32 << 10;
+
 /// A process held still, until this is finished or dropped.
 ///
 /// If mapscope is killed meanwhile, the kernel lets the process go: a seized thread is never tied
@@ -119,8 +123,24 @@ impl Live {
         };
         cache.refresh(&plan, &self.remote);
         drop(cache);
+        let stacks: Vec<_> = threads.iter().filter_map(|t| Some(t.registers?.rsp())).collect();
         self.note_frozen(threads);
+        for stack in stacks {
+            self.keep_stack(stack);
+        }
         Ok((release, tracer))
+    }
+
+    /// Keeps what a thread has on its stack. Of one that ran, no rehearsal could know where that
+    /// would be.
+    fn keep_stack(&self, from: Addr) {
+        let mut page = [0; PAGE];
+        for at in (0..STACK).step_by(PAGE) {
+            let Some(at) = from.checked_add(at as u64) else { return };
+            if self.read(at, &mut page).is_err() {
+                return;
+            }
+        }
     }
 
     fn check_tracer(&self) -> Result<(), FreezeError> {

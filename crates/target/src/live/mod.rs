@@ -27,6 +27,9 @@ use remote::Remote;
 /// 1 GiB, and [`WhenFull::ReadPast`].
 pub const DEFAULT_CACHE_LIMIT: usize = 1 << 30;
 
+/// Missed reads remembered: more are only counted as so many.
+const MAX_MISSED: usize = 1 << 16;
+
 /// A live process.
 pub struct Live {
     pid: u32,
@@ -35,6 +38,8 @@ pub struct Live {
     mode: AtomicU8,
     mappings: Maps,
     threads: Mutex<Option<Vec<Thread>>>,
+    /// Where reads after the process was let go found nothing kept.
+    missed: Mutex<Vec<Addr>>,
 }
 
 /// What a read that finds nothing kept may do.
@@ -91,6 +96,24 @@ impl Live {
         }
     }
 
+    /// Makes ready for another freeze after reads were missed ([`Target::missed`]): what was kept
+    /// is kept, and what was missed is read now, so that the next freeze reads both again.
+    pub fn learn(&self) {
+        self.set_mode(Mode::Running);
+        let missed = std::mem::take(&mut *self.missed.lock().unwrap_or_else(|e| e.into_inner()));
+        for addr in missed {
+            // What cannot be read is not missed at the next freeze either.
+            let _ = self.read(addr, &mut [0]);
+        }
+    }
+
+    fn note_missed(&self, addr: Addr) {
+        let mut missed = self.missed.lock().unwrap_or_else(|e| e.into_inner());
+        if missed.len() < MAX_MISSED {
+            missed.push(addr);
+        }
+    }
+
     fn cache_mut(&self) -> RwLockWriteGuard<'_, Cache> {
         self.cache.write().unwrap_or_else(|e| e.into_inner())
     }
@@ -132,7 +155,11 @@ impl Live {
             }
             let at = addr.checked_add(done as u64).ok_or(Fault::new(addr, Why::Overflow))?;
             if self.mode() == Mode::Thawed as u8 {
-                return Err(Fault::new(at, self.mapped_or(at, Why::Thawed)));
+                let why = self.mapped_or(at, Why::Thawed);
+                if why == Why::Thawed {
+                    self.note_missed(at);
+                }
+                return Err(Fault::new(at, why));
             }
             // Nothing kept: too much is, or the page cannot be read, and reading it says why.
             if !matches!(cache.fill(at.0, buf.len() - done, &self.remote), Ok(1..)) {
@@ -212,6 +239,10 @@ impl Target for Live {
 
     fn as_memory(&self) -> &dyn Memory {
         self
+    }
+
+    fn missed(&self) -> usize {
+        self.missed.lock().unwrap_or_else(|e| e.into_inner()).len()
     }
 }
 

@@ -83,6 +83,7 @@ impl Live {
             mode: AtomicU8::new(Mode::Running as u8),
             mappings: Maps { list, next: OnceLock::new() },
             threads: Mutex::new(None),
+            missed: Mutex::default(),
         };
         live.check_architecture()?;
         Ok(live)
