@@ -17,24 +17,20 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// The questions, a file each under `commands`.
+/// The questions, a file each under `commands`, where their arguments' documentation is what
+/// `--help` says of them: clap would put that of a variant in its place.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Say what a target or an executable is, and what will work on it
     Info(info::Args),
-    /// Say what of this machine stands in the way, and what to do about it
     Doctor(doctor::Args),
-    /// List every map of a target
     Ls(ls::Args),
-    /// Show one map in full
     Show(show::Args),
-    /// List the entries of one map
     Entries(entries::Args),
-    /// Run ls, show and entries on the core that comes with mapscope
     Demo(demo::Args),
 }
 
-/// Which target, and how to open it.
+// Which target, and how to open it. What is flattened into a command has no documentation of its
+// own, and headings of its arguments only: clap would take both for the command's.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TargetArgs {
     /// A process id or a core file (also compressed by zstd or lz4)
@@ -44,20 +40,19 @@ pub(crate) struct TargetArgs {
     pub(crate) how: OpenArgs,
 }
 
-/// How to open a target.
+// How to open a target.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Target")]
 pub(crate) struct OpenArgs {
     /// The executable that the target runs, where it is not found by itself
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Target", long, value_name = "FILE")]
     pub(crate) exe: Option<PathBuf>,
 
     /// Go on where the executable is not the one that the core was written by
-    #[arg(long)]
+    #[arg(help_heading = "Target", long)]
     pub(crate) force: bool,
 
     /// How to hold a live process still while it is read
-    #[arg(long, value_name = "HOW", default_value = "auto")]
+    #[arg(help_heading = "Target", long, value_name = "HOW", default_value = "auto")]
     pub(crate) freeze: Freeze,
 }
 
@@ -73,20 +68,19 @@ pub(crate) enum Freeze {
     None,
 }
 
-/// Where the report goes and in which form.
+// Where the report goes and in which form.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// The form of the report
-    #[arg(long, value_name = "FORM", default_value = "text")]
+    #[arg(help_heading = "Output", long, value_name = "FORM", default_value = "text")]
     pub(crate) format: Format,
 
     /// Write the report to FILE instead of stdout
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(help_heading = "Output", short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
     /// Show all columns in text
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub(crate) wide: bool,
 }
 

@@ -65,6 +65,17 @@ fn keys_that_are_byte_arrays_have_their_length() {
     }
 }
 
+/// clap takes the documentation of a variant, or of what is flattened into a command, for that of
+/// the command, which then loses its examples.
+#[test]
+fn the_help_of_each_command_has_an_example_with_its_output() {
+    for command in ["info", "doctor", "ls", "show", "entries", "demo"] {
+        let output = mapscope(&[command, "--help"]);
+        let help = text(&output.stdout);
+        assert!(help.contains(&format!("  $ mapscope {command}")), "{help}");
+    }
+}
+
 fn listing() -> Vec<serde_json::Value> {
     report(&["ls"], "maps")
 }

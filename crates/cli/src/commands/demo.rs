@@ -9,8 +9,10 @@ use crate::args::{Cli, Command};
 use crate::exit::Outcome;
 use crate::failure::Failure;
 
-/// Run ls, show and entries on the core of a real Go process that comes with mapscope. Needs
-/// neither Go nor a running program. Each command is printed before its output.
+/// Run ls, show and entries on the core that comes with mapscope
+///
+/// It is the core of a real Go process. Neither Go nor a running program is needed. Each command is
+/// printed before its output.
 ///
 /// Example:
 ///   $ mapscope demo

@@ -10,9 +10,9 @@ use crate::failure::Failure;
 use crate::open::Given;
 use crate::session::Session;
 
-/// Say what of this machine stands in the way of reading, dumping or tracing Go programs: uid,
-/// capabilities, yama, seccomp, containers, core settings, perf and BPF. Each problem comes with
-/// its remedy.
+/// Say what of this machine stands in the way, and what to do about it
+///
+/// What it looks at is uid, capabilities, yama, seccomp, containers, core settings, perf and BPF.
 ///
 /// With a TARGET also whether that process can be read, and whether and where its crash would
 /// leave a core.

@@ -8,8 +8,10 @@ use crate::args::{OutputArgs, TargetArgs};
 use crate::exit::Outcome;
 use crate::open::Manner;
 
-/// List the entries of one map: its keys, and its elems where --values asks for them. They are
-/// streamed: a map of any size takes constant memory.
+/// List the entries of one map
+///
+/// Its keys, and its elems where --values asks for them. They are streamed: a map of any size takes
+/// constant memory.
 ///
 /// Example, with the sample that comes with mapscope, in samples/demo:
 ///   $ mapscope entries core.zst --exe exe.zst main.cache.Uses --values --limit 3

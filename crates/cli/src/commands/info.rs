@@ -13,8 +13,10 @@ use crate::image::Image;
 use crate::open::{self, Given, Manner, Opened};
 use crate::session::Session;
 
-/// Say what a target or an executable is: its Go release and experiments, its map implementation,
-/// its debug information, how it was built; what will work on it, and what will not and why.
+/// Say what a target or an executable is, and what will work on it
+///
+/// Its Go release and experiments, its map implementation, its debug information, how it was built;
+/// what will work on it, and what will not and why.
 ///
 /// Example, with the sample that comes with mapscope:
 ///   $ mapscope info samples/demo/exe.zst

@@ -13,8 +13,10 @@ use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::open::Manner;
 
-/// List every map of a live process or a core: its address, type, length, capacity, load, size,
-/// waste and state, and what holds it. `--wide` also says how each was found and typed.
+/// List every map of a target
+///
+/// Of each map: its address, type, length, capacity, load, size, waste and state, and what holds it;
+/// with --wide also how it was found and how its type is known.
 ///
 /// A map on which no path stands was found by the scan of the heap alone.
 ///

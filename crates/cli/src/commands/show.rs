@@ -8,8 +8,10 @@ use crate::exit::Outcome;
 use crate::open::Manner;
 use crate::render::terminal_width;
 
-/// Show one map in full: its header field by field, what it stores and wastes, what state it is in
-/// and what it waits for, a picture of its occupancy, the layout of a bucket or group.
+/// Show one map in full
+///
+/// Its header field by field, what it stores and wastes, what state it is in and what it waits for,
+/// a picture of its occupancy, the layout of a bucket or group.
 ///
 /// Example, with the sample that comes with mapscope, in samples/demo:
 ///   $ mapscope show core.zst --exe exe.zst 'main.registry.Shards[3].Counts'
