@@ -172,8 +172,8 @@ pub(super) fn notes(chosen: &[Surveyed]) -> Vec<Note> {
     tell(count(|m| m.found.ty.is_none()), "of unknown type");
     tell(
         count(|m| m.survey().estimated && m.found.ty.is_some()),
-        "with an estimated size: the runtime only samples their overflow buckets; \
-         `mapscope show` counts them",
+        "with an estimated size: their overflow buckets are only sampled by the runtime \
+         (`mapscope show` counts them), or they are a sync.Map, whose parts count for themselves",
     );
     notes
 }

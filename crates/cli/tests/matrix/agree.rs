@@ -12,8 +12,11 @@ pub(crate) fn listing(truth: &Value, listed: &Value) -> Vec<String> {
     if by_addr.len() != rows.len() {
         wrong.push(format!("{} rows for {} addresses", rows.len(), by_addr.len()));
     }
+    // What the runtime is just moving about can be missed by a walk that races with it.
+    let racing = array(listed, "notes").iter().any(|n| text(n, "text").starts_with("racing"));
     for fact in array(truth, "maps") {
         match by_addr.get(text(fact, "addr")) {
+            Some(row) if racing && text(row, "found_by") == "scan" && may_be_untyped(fact) => {}
             Some(row) => wrong.extend(one(fact, row)),
             None => wrong.push(format!("{}: not listed", about(fact))),
         }

@@ -109,10 +109,13 @@ impl Core {
         let files = self.notes.files.iter().filter(|file| file.path == path);
         let spans: Vec<Span> =
             files.map(|f| Span { start: f.start, end: f.end, offset: f.offset, file: 0 }).collect();
-        self.add_splice(bytes, &spans)
+        self.add_splice(bytes, &spans, Vec::new())
     }
 
-    /// The same by an executable's own `PT_LOAD`s and its load bias, for a core without `NT_FILE`.
+    /// The same by an executable's own `PT_LOAD`s and its load bias: for a core without `NT_FILE`,
+    /// and for mappings that a core does not even have a header for. gdb's gcore writes none for
+    /// what it does not dump (`linux_find_memory_regions_full` of gdb/linux-tdep.c), as a program's
+    /// read-only data, where the kernel writes an empty one.
     pub fn splice_at(&mut self, bias: u64, segments: &[FileSegment], bytes: FileBytes) -> u64 {
         let fixed = segments.iter().filter(|segment| !segment.writable);
         let spans: Vec<Span> = fixed
@@ -122,12 +125,13 @@ impl Core {
                 Some(Span { start, end, offset: segment.offset, file: 0 })
             })
             .collect();
-        self.add_splice(bytes, &spans)
+        let absent: Vec<Span> = spans.iter().flat_map(|s| gaps(s, &self.segments)).collect();
+        self.add_splice(bytes, &spans, absent)
     }
 
-    fn add_splice(&mut self, bytes: FileBytes, spans: &[Span]) -> u64 {
+    fn add_splice(&mut self, bytes: FileBytes, spans: &[Span], absent: Vec<Span>) -> u64 {
         let fixed = self.segments.iter().filter(|segment| !segment.access.write);
-        let mut clipped: Vec<Span> = Vec::new();
+        let mut clipped = absent;
         for segment in fixed {
             clipped.extend(spans.iter().filter_map(|span| clip(span, segment)));
         }
@@ -161,7 +165,9 @@ impl Core {
     /// Where the bytes at `addr` are: at least one, at most `len`.
     #[inline]
     fn place(&self, addr: u64, len: usize) -> Result<Place<'_>, Why> {
-        let segment = self.segments.find(addr).ok_or(Why::Unmapped)?;
+        let Some(segment) = self.segments.find(addr) else {
+            return self.absent(addr, len).map(Place::Spliced);
+        };
         let skip = addr - segment.start;
         if skip >= segment.present {
             return self.lacking(segment, addr, len).map(Place::Spliced);
@@ -169,6 +175,12 @@ impl Core {
         let len = usize::try_from(segment.present - skip).unwrap_or(usize::MAX).min(len);
         let offset = segment.offset.checked_add(skip as usize).ok_or(Why::Truncated)?;
         Ok(Place::InCore { offset, len })
+    }
+
+    #[cold]
+    fn absent(&self, addr: u64, len: usize) -> Result<&[u8], Why> {
+        let bytes = self.splices.get(addr).ok_or(Why::Unmapped)?;
+        Ok(bytes.get(..len).unwrap_or(bytes))
     }
 
     #[cold]
@@ -208,6 +220,25 @@ fn clip(span: &Span, segment: &Segment) -> Option<Span> {
     let end = span.end.min(segment.end);
     let offset = span.offset.checked_add(start.checked_sub(span.start)?)?;
     (start < end).then_some(Span { start, end, offset, file: 0 })
+}
+
+/// The parts of `span` that lie in no segment.
+fn gaps(span: &Span, segments: &Segments) -> Vec<Span> {
+    let mut gaps = Vec::new();
+    let mut from = span.start;
+    let mut gap = |start: u64, end: u64| {
+        if let Some(offset) = span.offset.checked_add(start - span.start)
+            && start < end
+        {
+            gaps.push(Span { start, end, offset, file: 0 });
+        }
+    };
+    for segment in segments.iter().filter(|s| s.start < span.end && span.start < s.end) {
+        gap(from, segment.start);
+        from = from.max(segment.end);
+    }
+    gap(from, span.end);
+    gaps
 }
 
 /// The mappings: the segments, with the file that `NT_FILE` names for their first byte.
