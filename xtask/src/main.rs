@@ -24,7 +24,7 @@ usage: cargo xtask TASK
                                 toolchains, fixtures, all tests
 
   bench [--scale N] [--rows ls,entries,live,ballast] [--go RELEASE,..] [--runs N]
-        [--keep DIR] [--peers DIR] [--mapscope FILE] [--name NAME]
+        [--keep DIR] [--peers DIR] [--without PEER,..] [--mapscope FILE] [--name NAME]
                                 mapscope and its peers side by side: bench/results/NAME.md
 
   demo-sample                   build the sample of `mapscope demo` anew: samples/demo

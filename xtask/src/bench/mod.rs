@@ -1,5 +1,6 @@
 //! Speed and memory of mapscope and its peers on one workload, in one run.
 
+mod live;
 mod measure;
 mod options;
 mod peers;
@@ -34,7 +35,7 @@ pub(crate) fn all(words: &[&str]) -> Result<()> {
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let bench = Bench {
         mapscope: options.mapscope.clone().map_or_else(build, Ok)?,
-        peers: peers::all(options.peers.as_deref(), &dir),
+        peers: peers::all(&options, &dir),
         dir: dir.clone(),
         runs: options.runs,
         limits: Limits { time: PATIENCE, memory: memory("MemAvailable:") / 4 * 3 },

@@ -15,6 +15,8 @@ pub(crate) struct Options {
     pub(crate) keep: Option<PathBuf>,
     /// Where peers lie that were built before.
     pub(crate) peers: Option<PathBuf>,
+    /// Peers that are left out.
+    pub(crate) without: Vec<String>,
     /// A mapscope that was built before.
     pub(crate) mapscope: Option<PathBuf>,
     /// The result is `bench/results/NAME.md`.
@@ -43,6 +45,7 @@ impl Options {
             releases: vec!["1.23".into(), "1.26".into()],
             keep: None,
             peers: None,
+            without: Vec::new(),
             mapscope: None,
             name: None,
             runs: 5,
@@ -63,6 +66,7 @@ impl Options {
             "--go" => self.releases = value.split(',').map(str::to_owned).collect(),
             "--keep" => self.keep = Some(std::path::absolute(value)?),
             "--peers" => self.peers = Some(std::path::absolute(value)?),
+            "--without" => self.without = value.split(',').map(str::to_owned).collect(),
             "--mapscope" => self.mapscope = Some(std::path::absolute(value)?),
             "--name" => self.name = Some(value.to_owned()),
             _ => bail!("bench knows no {flag}"),

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Result, anyhow, bail};
 
+use super::options::Options;
 use crate::pins::{PINS, Pin};
 use crate::process::{exists, quiet};
 use crate::toolchains::{go, install};
@@ -39,17 +40,26 @@ pub(crate) struct Tool {
     pub(crate) version: String,
 }
 
-/// All peers: from `given` where they are there, else installed into `dir`.
-pub(crate) fn all(given: Option<&Path>, dir: &Path) -> Vec<Tool> {
-    let mut tools: Vec<Tool> = PEERS.iter().map(|peer| tool(peer, given, dir)).collect();
+/// All peers that are asked for: from where they were built before, else installed into `dir`.
+pub(crate) fn all(options: &Options, dir: &Path) -> Vec<Tool> {
+    let given = options.peers.as_deref();
+    let wanted = |name: &str| !options.without.iter().any(|other| other == name);
+    let peers = PEERS.iter().filter(|peer| wanted(peer.name));
+    let mut tools: Vec<Tool> = peers.map(|peer| tool(peer, given, dir)).collect();
+    if wanted("gdb") {
+        tools.push(gdb());
+    }
+    tools
+}
+
+fn gdb() -> Tool {
     let found = exists("gdb", "--version");
     let version = quiet(Command::new("gdb").arg("--version")).unwrap_or_default();
-    tools.push(Tool {
+    Tool {
         name: "gdb",
         exe: if found { Ok("gdb".into()) } else { Err(anyhow!("gdb is not installed")) },
         version: version.lines().next().unwrap_or_default().to_owned(),
-    });
-    tools
+    }
 }
 
 fn tool(peer: &Peer, given: Option<&Path>, dir: &Path) -> Tool {

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use super::measure::{Limits, Run, run};
 use super::peers::Tool;
 use super::table::{Figures, Line, Table, median, middle};
-use super::workload::{Workload, field};
+use super::workload::field;
 
 /// What takes longer than this is run once.
 const ONCE: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ pub(crate) struct Dump {
 }
 
 /// Reads what came out of a run: the answer in words, or why it is none.
-type Check<'a> = &'a dyn Fn(&Run) -> Result<String>;
+pub(super) type Check<'a> = &'a dyn Fn(&Run) -> Result<String>;
 
 impl Bench {
     /// Every map of a core.
@@ -70,15 +70,19 @@ impl Bench {
         Table { title: format!("`ls` of a core, {}", about(&dump.truth)), lines }
     }
 
-    /// Every key of the large map.
+    /// Every entry of the large map.
     pub(crate) fn entries(&self, dump: &Dump) -> Table {
         let keys = self.out("keys.ndjson");
         let expected = field(&dump.truth, "words");
-        let mut mapscope = Command::new(&self.mapscope);
-        mapscope.arg("entries").arg(&dump.core).arg("main.words").arg("--values");
-        mapscope.args(["--format", "ndjson", "-o"]).arg(&keys);
         let check = |_: &Run| Ok(format!("{} of them", counted(lines(&keys)?, 2, expected)?));
-        let mut table = vec![self.line("mapscope entries --values", mapscope, "", &check)];
+        let mut table = Vec::new();
+        for (tool, values) in [("mapscope entries --values", true), ("mapscope entries", false)] {
+            let mut mapscope = Command::new(&self.mapscope);
+            mapscope.arg("entries").arg(&dump.core).arg("main.words");
+            mapscope.args(values.then_some("--values"));
+            mapscope.args(["--format", "ndjson", "-o"]).arg(&keys);
+            table.push(self.line(tool, mapscope, "", &check));
+        }
         table.push(self.peer_line(
             "dlv",
             "delve print",
@@ -118,86 +122,6 @@ impl Bench {
         Table { title: format!("`entries` of a map of {words} strings, to a file"), lines: table }
     }
 
-    /// How long a live process stands still.
-    pub(crate) fn live(&self, target: &mut Workload) -> Result<Table> {
-        let pid = target.pid().to_string();
-        let truth = target.truth.clone();
-        let maps = self.out("live.ndjson");
-        let expected = field(&truth, "maps");
-        let idle = self.idle(target)?;
-        let mut lines = vec![self.still(
-            target,
-            "mapscope ls",
-            &|| Some(self.mapscope_ls(Path::new(&pid), &maps)),
-            "",
-            &|_| {
-                let own = field(&last(&fs::read_to_string(&maps)?), "pause_ns").unwrap_or(0);
-                Ok(format!("{}; it says {:.1} ms", listed(&maps, expected)?, own as f64 / 1e6))
-            },
-        )];
-        let exe = target.exe.clone();
-        let script = "print len(main.words)\nexit\nn\n";
-        lines.push(self.still(
-            target,
-            "delve attach, one len()",
-            &|| {
-                self.peer("dlv")
-                    .map(|mut dlv| {
-                        dlv.arg("attach").arg(&pid).arg(&exe);
-                        dlv.args([
-                            "--check-go-version=false",
-                            "--allow-non-terminal-interactive=true",
-                        ]);
-                        dlv
-                    })
-                    .ok()
-            },
-            script,
-            &|run| {
-                let said = fs::read_to_string(&run.stdout)?;
-                match said.contains(&format!("(dlv) {}", field(&truth, "words").unwrap_or(0))) {
-                    true => Ok("one length".into()),
-                    false => bail!("no length: {}", last(&said)),
-                }
-            },
-        ));
-        let core = self.out("live.core");
-        lines.push(self.still(
-            target,
-            "gcore",
-            &|| {
-                let mut gcore = Command::new("gcore");
-                gcore.arg("-o").arg(&core).arg(&pid);
-                Some(gcore)
-            },
-            "",
-            &|_| Ok("a core".into()),
-        ));
-        let _ = fs::remove_file(format!("{}.{pid}", core.display()));
-        let profile = self.out("grf-live.out");
-        lines.push(self.still(
-            target,
-            "goref attach",
-            &|| {
-                self.peer("grf")
-                    .map(|mut grf| {
-                        grf.arg("attach").arg(&pid).arg(&exe).arg("-o").arg(&profile);
-                        grf
-                    })
-                    .ok()
-            },
-            "",
-            &|_| Ok("a profile of references".into()),
-        ));
-        let title = format!(
-            "live: how long the target stands still, {}; with nobody looking its longest gap in two \
-             seconds was {:.1} ms",
-            about(&truth),
-            idle as f64 / 1e6
-        );
-        Ok(Table { title, lines })
-    }
-
     /// The same maps beside more and more of something else.
     pub(crate) fn ballast(&self, dump: &Dump, ballast: u64) -> Line {
         let maps = self.out("ballast.ndjson");
@@ -208,18 +132,18 @@ impl Bench {
         })
     }
 
-    fn mapscope_ls(&self, target: &Path, out: &Path) -> Command {
+    pub(super) fn mapscope_ls(&self, target: &Path, out: &Path) -> Command {
         let mut mapscope = Command::new(&self.mapscope);
         mapscope.arg("ls").arg(target).args(["--format", "ndjson", "-o"]).arg(out);
         mapscope
     }
 
-    fn out(&self, name: &str) -> PathBuf {
+    pub(super) fn out(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
-    fn peer(&self, name: &str) -> Result<Command> {
-        let tool = self.peers.iter().find(|tool| tool.name == name).context("no such peer")?;
+    pub(super) fn peer(&self, name: &str) -> Result<Command> {
+        let tool = self.peers.iter().find(|tool| tool.name == name).context("left out")?;
         match &tool.exe {
             Ok(exe) => Ok(Command::new(exe)),
             Err(error) => bail!("{error}"),
@@ -249,26 +173,12 @@ impl Bench {
         self.repeat(tool, &mut once)
     }
 
-    /// A line with what the heartbeat says of each run.
-    fn still(
+    pub(super) fn run(
         &self,
-        target: &mut Workload,
-        tool: &str,
-        command: &dyn Fn() -> Option<Command>,
+        command: &mut Command,
         stdin: &str,
         check: Check<'_>,
-    ) -> Line {
-        let mut once = || {
-            let Some(mut command) = command() else { bail!("it is not there") };
-            target.gaps()?;
-            let (run, answer) = self.run(&mut command, stdin, check)?;
-            let longest = field(&target.gaps()?, "longest").context("no heartbeat")?;
-            Ok((run, Some(Duration::from_nanos(longest)), answer))
-        };
-        self.repeat(tool, &mut once)
-    }
-
-    fn run(&self, command: &mut Command, stdin: &str, check: Check<'_>) -> Result<(Run, String)> {
+    ) -> Result<(Run, String)> {
         let out = self.out("run");
         let run = run(command, stdin, &out, self.limits)?.success()?;
         let answer = check(&run)?;
@@ -276,7 +186,7 @@ impl Bench {
     }
 
     /// The medians of several runs; what is slow runs once.
-    fn repeat(
+    pub(super) fn repeat(
         &self,
         tool: &str,
         once: &mut dyn FnMut() -> Result<(Run, Option<Duration>, String)>,
@@ -303,17 +213,10 @@ impl Bench {
         let figures = Figures { runs: usages.len(), usage: median(&usages), still, answer: last };
         Line { tool: tool.into(), outcome: Ok(figures) }
     }
-
-    /// The longest gap in nanoseconds while nobody looks.
-    fn idle(&self, target: &mut Workload) -> Result<u64> {
-        target.gaps()?;
-        std::thread::sleep(Duration::from_secs(2));
-        field(&target.gaps()?, "longest").context("no heartbeat")
-    }
 }
 
 /// A workload in words.
-fn about(truth: &str) -> String {
+pub(super) fn about(truth: &str) -> String {
     let figure = |name| field(truth, name).unwrap_or(0);
     let release = truth.split('"').nth(3).unwrap_or_default();
     format!(
@@ -325,7 +228,7 @@ fn about(truth: &str) -> String {
 
 /// How many maps were listed. Each of the workload's must have its path; the runtime has a few of
 /// its own beside them.
-fn listed(file: &Path, expected: Option<u64>) -> Result<String> {
+pub(super) fn listed(file: &Path, expected: Option<u64>) -> Result<String> {
     let text = fs::read_to_string(file)?;
     let maps = text.lines().filter(|line| line.contains("\"_\":\"maps\"")).count();
     let held = text.matches("\"path\":\"main.").count() as u64;
@@ -370,7 +273,7 @@ fn histogram(run: &Run, truth: &str) -> Result<String> {
     Ok(format!("types and sizes of {seen} of {all} objects; no maps, no lengths"))
 }
 
-fn last(text: &str) -> String {
+pub(super) fn last(text: &str) -> String {
     let line = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("nothing said");
     line.trim().to_owned()
 }
