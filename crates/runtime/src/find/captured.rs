@@ -1,11 +1,10 @@
 //! How a closure holds a captured variable, where DWARF leaves it open.
 
-use std::ops::Range;
-
 use mapscope_target::{Addr, Fault, MemoryExt};
 
 use crate::Go;
 use crate::closure::Captured;
+use crate::module::Module;
 
 /// Whether a closure holds, at `place`, a pointer to a variable and not the variable itself.
 /// `next` is how far away the next one it holds is.
@@ -14,14 +13,13 @@ use crate::closure::Captured;
 /// and that the closure moves to the heap each time it runs, as the same `&name`
 /// (cmd/compile/internal/dwarfgen/dwarf.go, 1.23 to 1.27). It is a pointer where there is room for
 /// no more, or where it leads to what such a variable is moved to: an object of just its size, or
-/// the stack.
+/// a stack.
 ///
 /// # Errors
 ///
 /// What is at `place` cannot be read.
 pub(super) fn is_pointer(
     go: &Go<'_>,
-    stack: Option<&Range<Addr>>,
     place: Addr,
     next: Option<u64>,
     variable: &Captured,
@@ -31,12 +29,18 @@ pub(super) fn is_pointer(
         return Ok(variable.by_reference);
     }
     let target = go.memory().addr(place)?;
-    let moved = go.heap.object(target).is_some_and(|object| {
-        // Larger objects begin with the word that tells their type.
-        let header = target.0.wrapping_sub(object.base.0);
-        header <= 8 && object.size == go.heap.rounded(size, true)
-    });
-    Ok(moved || stack.is_some_and(|stack| stack.contains(&target)))
+    let Some(object) = go.heap.object(target) else {
+        // A stack, of whichever goroutine; what is of the executable was not moved there.
+        return Ok(!in_executable(go, target) && go.memory().u64(target).is_ok());
+    };
+    // Larger objects begin with the word that tells their type.
+    let header = target.0.wrapping_sub(object.base.0);
+    Ok(header <= 8 && object.size == go.heap.rounded(size, true))
+}
+
+fn in_executable(go: &Go<'_>, addr: Addr) -> bool {
+    let end = |module: &Module| module.data.iter().map(|range| range.end).max();
+    go.modules.iter().any(|m| m.text.start <= addr && end(m).is_some_and(|end| addr < end))
 }
 
 /// The most bytes that the variable can take.

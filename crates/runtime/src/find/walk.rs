@@ -364,8 +364,7 @@ impl<'a, 'g> Walker<'a, 'g> {
                 node,
                 Link::Captured(code, u32::try_from(variable.offset).unwrap_or(u32::MAX)),
             );
-            let stack = self.stack.as_ref();
-            match captured::is_pointer(self.go, stack, place, next, variable)? {
+            match captured::is_pointer(self.go, place, next, variable)? {
                 false => self.push_reaching(place, variable.ty, inside),
                 true => {
                     let target = self.go.memory().addr(place)?;
