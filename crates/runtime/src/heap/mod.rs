@@ -200,13 +200,14 @@ impl<'a> Heap<'a> {
     pub fn spans(&self, mut visit: impl FnMut(Span) -> ControlFlow<()>) -> Result<(), Fault> {
         let list = Addr(self.mheap.0.wrapping_add(self.layout.allspans));
         let (first, len) = (self.memory.addr(list)?, self.memory.u64(Addr(list.0 + 8))?);
-        let pointers = self.memory.bytes(first, len.saturating_mul(8), MAX_SPANS * 8)?;
-        for pointer in pointers.as_chunks::<8>().0 {
+        let list = self.memory.bytes(first, len.saturating_mul(8), MAX_SPANS * 8)?;
+        let mut list: Vec<u64> =
+            list.as_chunks::<8>().0.iter().map(|pointer| u64::from_le_bytes(*pointer)).collect();
+        // In the order of memory: a large heap has more of them than fit in any cache.
+        list.sort_unstable();
+        for at in list {
             // A span that cannot be read is one that is just being made or freed.
-            let Ok(Some(span)) = self.span.read(self.memory, Addr(u64::from_le_bytes(*pointer)))
-            else {
-                continue;
-            };
+            let Ok(Some(span)) = self.span.read(self.memory, Addr(at)) else { continue };
             if visit(span).is_break() {
                 break;
             }

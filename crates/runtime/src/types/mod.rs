@@ -232,6 +232,20 @@ impl<'a> Types<'a> {
         }
     }
 
+    /// Where a value of this type keeps the first pointer that leads to more of it, in bytes from
+    /// its start; `None` where it is all in one place.
+    pub fn leads_at(&self, id: TypeId) -> Option<u64> {
+        match &self.get(id).kind {
+            Kind::String | Kind::Slice(_) | Kind::Pointer(_) => Some(0),
+            Kind::EmptyInterface | Kind::Interface => Some(8),
+            Kind::Array(of, len) if *len > 0 => self.leads_at(*of),
+            Kind::Struct(fields) => {
+                fields.iter().find_map(|f| Some(f.offset + self.leads_at(f.ty)?))
+            }
+            _ => None,
+        }
+    }
+
     /// How many types have been met.
     pub fn len(&self) -> usize {
         self.slots.borrow().len()

@@ -24,6 +24,19 @@ const MAX_WINDOWS: usize = 1 << 24;
 /// The state of a window that is mapped; below it, how often it was read from the file instead.
 const MAPPED: u8 = u8::MAX;
 
+/// After so many windows the kernel is asked what they really took: where a file system keeps its
+/// cache in large folios, one fault maps up to 2 MiB.
+const CHECK: usize = 32;
+/// The size of a page on amd64.
+const PAGE: usize = 4096;
+
+/// Pages of files that this process has mapped and resident, by the kernel's own count; 0 where it
+/// does not tell.
+fn resident_file_pages() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split_whitespace().nth(2).and_then(|pages| pages.parse().ok()).unwrap_or(0)
+}
+
 /// The bytes of a file.
 pub(super) struct Bytes {
     store: Store,
@@ -134,7 +147,11 @@ impl Bytes {
 
     #[cold]
     fn count_window(&self, window: usize) {
-        if self.count.fetch_add(1, Ordering::Relaxed) >= self.budget.load(Ordering::Relaxed) {
+        let counted = self.count.fetch_add(1, Ordering::Relaxed);
+        let budget = self.budget.load(Ordering::Relaxed);
+        let checked =
+            counted % CHECK == CHECK - 1 && resident_file_pages() > budget * WINDOW / PAGE;
+        if counted >= budget || checked {
             self.empty();
         }
         if let Some(state) = self.windows.get(window) {
