@@ -132,7 +132,8 @@ fn head(bench: &Bench) -> String {
          Linux {kernel}. Medians of the runs; what takes longer than half a minute ran once. Peak \
          memory is what `wait4` says, pages of the mapped core included; memory of its own is the \
          most that samples of `RssAnon` showed. ×N is how many times mapscope's figure that is. The \
-         cores are in the page cache.\n\n"
+         cores are in the page cache. A run is stopped after a quarter of an hour, or when it takes \
+         three quarters of the memory that was free.\n\n"
     );
     for tool in &bench.peers {
         let version = match &tool.exe {
