@@ -82,7 +82,7 @@ impl Process {
 }
 
 /// How often a process is let go before what it was stopped for has been read.
-const BLIND_TRIES: usize = 2;
+const BLIND_TRIES: usize = 3;
 
 fn is_missed(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(mapscope_analysis::Error::Missed(_)))

@@ -46,6 +46,9 @@ fn explain(error: &OpenError) -> Failure {
     }
 }
 
+/// What of a core stays resident while it is streamed, in bytes.
+const STREAMING_BUDGET: usize = 64 << 20;
+
 /// What a command does with a target: it may be called more than once, see [`Process::steady`].
 type Read<'r> = &'r mut dyn FnMut(&Opened<'_>, &mut dyn Sink) -> anyhow::Result<()>;
 
@@ -58,7 +61,7 @@ pub(crate) fn read(
 ) -> anyhow::Result<Outcome> {
     let result = match Given::recognise(&args.target)? {
         Given::Pid(pid) => read_process(pid, args, session, manner, read),
-        Given::Core(path) => read_core(&path, args, session, read),
+        Given::Core(path) => read_core(&path, args, session, manner, read),
         Given::Exe(path) => {
             let path = path.display();
             Err(Failure::new(format!("{path} is an executable, which has no maps before it runs"))
@@ -109,9 +112,14 @@ fn read_core(
     path: &Path,
     args: &TargetArgs,
     session: &Session,
+    manner: Manner,
     read: Read<'_>,
 ) -> anyhow::Result<Outcome> {
     let dump = Dump::open(path, &args.how, &session.progress)?;
+    if manner == Manner::WhileEmitting {
+        // It goes through memory once, in order: keeping more of it would be for nothing.
+        dump.core.set_resident_budget(STREAMING_BUDGET);
+    }
     let elf = elf(&dump.image, &dump.exe)?;
     let image = parse(&elf, &dump.exe)?;
     let about = About {

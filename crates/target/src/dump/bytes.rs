@@ -11,8 +11,8 @@ use memmap2::{Mmap, UncheckedAdvice};
 /// (`fault_around_bytes`), so that is the unit in which a mapping becomes resident.
 const WINDOW: usize = 64 << 10;
 
-/// What a core may keep resident unless `Core::set_resident_budget` says otherwise: 64 MiB.
-pub const DEFAULT_RESIDENT_BUDGET: usize = 64 << 20;
+/// What a core may keep resident unless `Core::set_resident_budget` says otherwise: 104 MiB.
+pub const DEFAULT_RESIDENT_BUDGET: usize = 104 << 20;
 
 /// What is read of a window, beyond the budget, before it is mapped after all: mapping one and
 /// giving it back costs as much as some ten reads of the file.
