@@ -111,8 +111,9 @@ fn variables_have_places_that_go_can_emit() {
                 }
             }
         }
-        // Go 1.19 gives 97 of 11,829 more pieces than the variable has bytes.
-        assert!(beyond * 100 < placed, "{variant}: {beyond} of {placed}");
+        // Go 1.19 gives 97 of 11,829 more pieces than the variable has bytes, and more of them too
+        // few, or the place of one field for the whole.
+        assert!(beyond * 20 < placed, "{variant}: {beyond} of {placed}");
         assert!(placed > 5000 && inlined > 100 && escaped > 50, "{variant}: {placed} {inlined}");
     });
 }

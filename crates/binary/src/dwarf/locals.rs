@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::error::DwarfError;
 use super::function::Function;
 use super::index::{code_range, entry_at, name, text};
-use super::location::{Budget, Location, STEPS, Standpoint};
+use super::location::{Budget, Location, Piece, STEPS, Standpoint};
 use super::types::{Shape, TypeRef};
 use super::unit::Unit;
 use crate::FileVa;
@@ -108,6 +108,13 @@ struct Walk<'d, 'e> {
     budget: Budget,
     scopes: Vec<Scope<'e>>,
     variables: Vec<Variable<'e>>,
+}
+
+/// Whether pieces that are fewer bytes than their variable lack only what pads it at its end.
+/// Padding between pieces is not described, so that all before the last must be whole words.
+fn is_padded(pieces: &[Piece], sum: u64, has: u64) -> bool {
+    let Some((_, before)) = pieces.split_last() else { return false };
+    sum < has && has - sum < 8 && before.iter().all(|piece| piece.size == 8)
 }
 
 impl<'d, 'e> Walk<'d, 'e> {
@@ -253,7 +260,7 @@ impl<'d, 'e> Walk<'d, 'e> {
         };
         let sum = pieces.iter().try_fold(0u64, |sum, piece| sum.checked_add(piece.size));
         Ok(match (sum, has) {
-            (Some(sum), Some(has)) if sum == has => location,
+            (Some(sum), Some(has)) if sum == has || is_padded(pieces, sum, has) => location,
             _ => Location::Unsupported(format!("{} pieces in {has:?} bytes", pieces.len())),
         })
     }
