@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mapscope_binary::FileVa;
 use mapscope_target::{
-    Addr, Fault, Kind as TargetKind, Memory, MemoryExt, Pause, Progress, Target,
+    Addr, Fault, Kind as TargetKind, Memory, MemoryExt, Pause, Progress, Target, Why,
 };
 
 use crate::closure::Closures;
@@ -199,6 +199,11 @@ impl<'a> Go<'a> {
             true => first,
             false => self.memory.addr(Addr(first.0.wrapping_add(self.itab.typ)))?,
         };
+        // Descriptors are the linker's, or made by reflect on the heap: all else is no type word.
+        let known = self.modules.iter().any(|m| m.types.contains(&descriptor));
+        if !known && self.heap.object(descriptor).is_none() {
+            return Err(Fault::new(descriptor, Why::Unmapped));
+        }
         Ok(Some((self.types.of_descriptor(descriptor), Addr(word(bytes, 8)))))
     }
 

@@ -26,7 +26,8 @@ impl Surveyed {
 /// Looks at every map that was found.
 pub(super) fn survey_all(go: &Go<'_>, findings: &Findings) -> Vec<Surveyed> {
     go.progress.begin("measuring maps", findings.maps.len() as u64);
-    findings.maps.iter().map(|found| survey(go, found)).collect()
+    let maps = findings.maps.iter().take_while(|_| !go.progress.cancelled());
+    maps.map(|found| survey(go, found)).collect()
 }
 
 fn survey(go: &Go<'_>, found: &Found) -> Surveyed {

@@ -139,6 +139,10 @@ impl<'a, 'g> Walker<'a, 'g> {
         indexed: bool,
         dynamic: bool,
     ) {
+        if !at.0.is_multiple_of(8) {
+            // What leads to a map holds pointers, and is aligned as they are.
+            return;
+        }
         let size = self.go.types.get(ty).size;
         let count = count.min(self.room(at) / size.max(1));
         let Some(end) = size.checked_mul(count).and_then(|len| at.checked_add(len)) else {
@@ -443,10 +447,14 @@ impl<'a, 'g> Walker<'a, 'g> {
         }
     }
 
-    /// Whether what is at `addr` can be a map; from globals all is, by its type.
+    /// Whether what is at `addr` can be a map: what a global leads to is, where it is a heap object
+    /// of the size of a header; all else has to obey the invariants of maps. A walk that races
+    /// with the program meets torn values, whose type and address belong to different moments.
     fn is_believed(&self, addr: Addr) -> bool {
-        let Some(stack) = &self.stack else { return true };
-        self.go.proven(addr, Some(stack)).is_ok()
+        let size = self.go.heap.rounded(self.go.shape.header_size(), true);
+        let object = self.go.heap.object(addr);
+        let header = object.is_some_and(|o| o.base == addr && o.size == size && o.in_use);
+        header && self.stack.is_none() || self.go.proven(addr, self.stack.as_ref()).is_ok()
     }
 
     /// Goes on through the entries of a map whose keys or elems lead to maps.
