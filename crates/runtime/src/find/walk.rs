@@ -490,7 +490,7 @@ impl<'a, 'g> Walker<'a, 'g> {
     }
 
     fn sync_map(&mut self, at: Addr, ty: TypeId, holder: Holder, link: Link) -> Result<(), Fault> {
-        if !self.met.insert(at) {
+        if self.room(at) == 0 || !self.met.insert(at) {
             return Ok(());
         }
         let Some(map) = SyncMap::of(self.go, at, ty) else { return Ok(()) };

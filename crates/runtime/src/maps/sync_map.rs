@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use mapscope_target::{Addr, Fault, MemoryExt};
+use mapscope_target::{Addr, Fault, MemoryExt, Why};
 
 use super::{State, Survey, entries};
 use crate::Go;
@@ -59,6 +59,8 @@ struct TrieEntry {
 const CHILDREN: u64 = 16;
 /// A 64-bit hash gives four bits a level.
 const MAX_LEVELS: u32 = 17;
+/// Nodes of one trie beyond which it is taken for one that leads back into itself.
+const MAX_NODES: u64 = 1 << 22;
 /// Entries with the same hash, in a chain beyond which it is taken for a cycle.
 const MAX_CHAIN: u32 = 1 << 16;
 
@@ -200,7 +202,7 @@ impl Trie {
         if root.is_null() {
             return Ok(ControlFlow::Continue(()));
         }
-        self.node(go, root, MAX_LEVELS, visit)
+        self.node(go, root, MAX_LEVELS, &mut 0, visit)
     }
 
     /// A node is `{isEntry bool}` first, whichever of the two it is.
@@ -209,8 +211,16 @@ impl Trie {
         go: &Go<'_>,
         node: Addr,
         levels: u32,
+        seen: &mut u64,
         visit: Visit<'_>,
     ) -> Result<ControlFlow<()>, Fault> {
+        *seen += 1;
+        if *seen > MAX_NODES {
+            return Err(Fault::new(node, Why::TooLong { len: *seen, limit: MAX_NODES }));
+        }
+        if go.flow().is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
         if go.memory().u8(node)? != 0 {
             return self.chain(go, node, visit);
         }
@@ -221,7 +231,7 @@ impl Trie {
         let children = go.memory().array::<{ CHILDREN as usize * 8 }>(children)?;
         for i in 0..CHILDREN {
             let child = Addr(word(&children, i * 8));
-            if !child.is_null() && self.node(go, child, levels - 1, visit)?.is_break() {
+            if !child.is_null() && self.node(go, child, levels - 1, seen, visit)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
