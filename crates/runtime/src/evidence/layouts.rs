@@ -101,8 +101,6 @@ layouts! {
         allspans: ["allspans"],
         /// `[1 << arenaL1Bits]*[1 << arenaL2Bits]*heapArena`.
         arenas: ["arenas"],
-        /// Two more at each GC cycle; tells swept spans from unswept ones.
-        sweepgen: ["sweepgen"],
     }
 
     /// `runtime.heapArena`: what the heap knows of 64 MiB of address space.
@@ -123,10 +121,6 @@ layouts! {
         nelems: ["nelems"],
         /// One bit an object: in use, among those from `freeindex` on.
         alloc_bits: ["allocBits"],
-        /// One bit an object: reached by the current (or, unswept, the last) GC cycle.
-        gcmark_bits: ["gcmarkBits"],
-        /// Against `mheap.sweepgen`: swept or not.
-        sweepgen: ["sweepgen"],
         /// `sizeclass << 1 | noscan`.
         spanclass: ["spanclass"],
         /// `mSpanInUse` and so on.

@@ -214,9 +214,4 @@ impl<'a> Heap<'a> {
         }
         Ok(())
     }
-
-    /// `mheap_.sweepgen`: spans two below it have not been swept since the last GC cycle.
-    pub fn sweepgen(&self) -> Result<u32, Fault> {
-        self.memory.u32(Addr(self.mheap.0.wrapping_add(self.layout.sweepgen)))
-    }
 }

@@ -29,12 +29,9 @@ pub struct Span {
     pub size_class: u8,
     /// Its objects hold no pointers.
     pub noscan: bool,
-    /// Against [`super::Heap::sweepgen`]: swept or not.
-    pub sweepgen: u32,
     /// The type of a large object.
     pub large_type: Option<Addr>,
     alloc_bits: Addr,
-    gcmark_bits: Addr,
 }
 
 impl Span {
@@ -61,11 +58,6 @@ impl Span {
             return Ok(true);
         }
         bit(memory, self.alloc_bits, index)
-    }
-
-    /// Whether the GC's last mark phase reached object `index`.
-    pub fn marked(&self, memory: &dyn Memory, index: u64) -> Result<bool, Fault> {
-        bit(memory, self.gcmark_bits, index)
     }
 }
 
@@ -119,10 +111,8 @@ impl SpanLayout {
             freeindex: word(l.freeindex, self.freeindex_size),
             size_class: class >> 1,
             noscan: class & 1 != 0,
-            sweepgen: word(l.sweepgen, 4) as u32,
             large_type: l.large_type.map(|offset| Addr(word(offset, 8))),
             alloc_bits: Addr(word(l.alloc_bits, 8)),
-            gcmark_bits: Addr(word(l.gcmark_bits, 8)),
         };
         let alive = word(l.state, 1) as u8 == IN_USE && span.elemsize > 0 && span.nelems > 0;
         Ok(alive.then_some(span))

@@ -82,9 +82,7 @@ impl Classic {
     }
 
     fn header(&self, memory: &dyn Memory, at: Addr) -> Result<Header, Damage> {
-        let mut bytes = vec![0; self.hmap.size as usize];
-        memory.read(at, &mut bytes)?;
-        self.parse(&bytes, at)
+        self.parse(&lines::header(memory, at, self.hmap.size)?, at)
     }
 
     fn parse(&self, bytes: &[u8], at: Addr) -> Result<Header, Damage> {

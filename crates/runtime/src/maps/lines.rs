@@ -43,6 +43,17 @@ pub(super) fn each(
     Ok(ControlFlow::Continue(()))
 }
 
+/// Larger than any header or table of any release, in bytes.
+const MAX_HEADER: usize = 64;
+
+/// The first `size` bytes of the structure at `at`, zeros behind them: one map more costs no
+/// allocation.
+pub(super) fn header(memory: &dyn Memory, at: Addr, size: u64) -> Result<[u8; MAX_HEADER], Fault> {
+    let mut bytes = [0; MAX_HEADER];
+    memory.read(at, &mut bytes[..(size as usize).min(MAX_HEADER)])?;
+    Ok(bytes)
+}
+
 /// The eight bytes at `offset` of a header or block, or zero where it is shorter: callers slice
 /// what they read themselves, by sizes that evidence gave.
 pub(super) fn word(bytes: &[u8], offset: u64) -> u64 {

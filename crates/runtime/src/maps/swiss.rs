@@ -69,9 +69,7 @@ impl Swiss {
     }
 
     fn header(&self, memory: &dyn Memory, at: Addr) -> Result<Header, Damage> {
-        let mut bytes = vec![0; self.map.size as usize];
-        memory.read(at, &mut bytes)?;
-        self.parse(&bytes, at)
+        self.parse(&lines::header(memory, at, self.map.size)?, at)
     }
 
     fn parse(&self, bytes: &[u8], at: Addr) -> Result<Header, Damage> {
@@ -96,9 +94,7 @@ impl Swiss {
 
     fn table(&self, memory: &dyn Memory, addr: Addr, number: u64) -> Result<Table, Damage> {
         let l = &self.table;
-        let mut bytes = [0u8; 64];
-        let size = (l.size as usize).min(bytes.len());
-        memory.read(addr, &mut bytes[..size])?;
+        let bytes = lines::header(memory, addr, l.size)?;
         let half = |offset| word(&bytes, offset) & 0xffff;
         let table = Table {
             addr,
