@@ -109,8 +109,8 @@ impl<'a> Go<'a> {
         let memory = target.as_memory();
         let bias = bias(image.elf, &target.auxv())?;
         let global = |name: &'static str| {
-            let found = debug.global(name).ok_or(OpenError::NoVariable(name))?;
-            Ok::<_, OpenError>(Addr(found.addr.0.wrapping_add(bias)))
+            let found = image.variable(name).ok_or(OpenError::NoVariable(name))?;
+            Ok::<_, OpenError>(Addr(found.at.0.wrapping_add(bias)))
         };
         let modules = modules(memory, &source, global("runtime.firstmoduledata")?)?;
         check(image, &modules, bias)?;
@@ -207,10 +207,14 @@ impl<'a> Go<'a> {
         Ok(Some((self.types.of_descriptor(descriptor), Addr(word(bytes, 8)))))
     }
 
+    /// Where the global variable with this linker's name lies: by DWARF, else by the symbol table.
+    pub fn variable(&self, name: &str) -> Option<Addr> {
+        self.image.variable(name).map(|variable| self.addr_of(variable.at))
+    }
+
     /// The word that a global variable holds.
     pub(crate) fn global_word(&self, name: &str) -> Option<Addr> {
-        let global = self.image.debug.as_ref()?.global(name)?;
-        self.memory.addr(self.addr_of(global.addr)).ok()
+        self.memory.addr(self.variable(name)?).ok()
     }
 
     /// Takes over the pause of a live target, until [`Go::thaw`].
@@ -319,11 +323,10 @@ fn check(image: &Image<'_>, modules: &[Module], bias: u64) -> Result<(), OpenErr
 
 /// The runtime's table of size classes; an empty one, which does not round, where it is not found.
 fn size_classes(image: &Image<'_>, memory: &dyn Memory, bias: u64) -> SizeClasses {
-    let Some(debug) = &image.debug else { return SizeClasses::default() };
     let found = ["internal/runtime/gc.SizeClassToSize", "runtime.class_to_size"]
         .iter()
-        .find_map(|name| debug.global(name));
+        .find_map(|name| image.variable(name));
     let Some(table) = found else { return SizeClasses::default() };
-    let len = debug.size_of(table.ty).ok().flatten().unwrap_or(0) / 2;
-    SizeClasses::read(memory, Addr(table.addr.0.wrapping_add(bias)), len).unwrap_or_default()
+    let at = Addr(table.at.0.wrapping_add(bias));
+    SizeClasses::read(memory, at, table.size / 2).unwrap_or_default()
 }

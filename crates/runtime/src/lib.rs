@@ -18,6 +18,7 @@ mod splice;
 pub mod stack;
 pub mod types;
 mod value;
+mod variable;
 
 pub use closure::{Captured, Closure};
 pub use go::{Go, Missed, OpenError};
@@ -25,3 +26,4 @@ pub use image::{Image, ImageError};
 pub use module::Module;
 pub use splice::splice;
 pub use value::{Decoder, Limits};
+pub use variable::Variable;

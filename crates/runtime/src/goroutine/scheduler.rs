@@ -25,15 +25,14 @@ impl Scheduler {
     pub fn open(go: &Go<'_>) -> Result<Scheduler, OpenError> {
         let debug = go.image.debug.as_ref().ok_or(OpenError::NoDwarf)?;
         let source = DwarfSource(debug);
-        let allgs = debug.global("runtime.allgs").ok_or(OpenError::NoVariable("runtime.allgs"))?;
-        let reasons = debug.global("runtime.waitReasonStrings").and_then(|global| {
-            let size = debug.size_of(global.ty).ok().flatten()?;
-            WaitReasons::read(go.memory(), go.addr_of(global.addr), size).ok()
+        let allgs = go.variable("runtime.allgs").ok_or(OpenError::NoVariable("runtime.allgs"))?;
+        let reasons = go.image.variable("runtime.waitReasonStrings").and_then(|reasons| {
+            WaitReasons::read(go.memory(), go.addr_of(reasons.at), reasons.size).ok()
         });
         Ok(Scheduler {
             g: G::load(&source)?,
             m: M::load(&source)?,
-            allgs: go.addr_of(allgs.addr),
+            allgs,
             reasons: reasons.unwrap_or_default(),
         })
     }
