@@ -6,10 +6,7 @@ use rustc_hash::FxHashSet;
 use super::typing::MapTypes;
 use super::{Findings, Found, FoundBy};
 use crate::Go;
-use crate::heap::Span;
-
-/// Larger spans of header-sized objects do not exist (8 KiB by the size class table).
-const MAX_SPAN: u64 = 1 << 20;
+use crate::heap::{InUse, MAX_OBJECTS, PointerMap, Span};
 
 /// Adds to `findings` the maps of the heap that are not among them yet.
 pub fn scan(go: &Go<'_>, findings: &mut Findings) {
@@ -20,12 +17,12 @@ pub fn scan(go: &Go<'_>, findings: &mut Findings) {
     let size = go.heap.rounded(go.shape.header_size(), true);
     let met: FxHashSet<Addr> = findings.maps.iter().map(|found| found.addr).collect();
     let types = MapTypes::default();
-    let mut buf = Vec::new();
+    let mut scanner = Scanner::default();
     let outcome = go.heap.spans(|span| {
         go.progress.step(1);
         if !span.noscan && span.elemsize == size {
             let maps = &mut findings.maps;
-            scan_span(go, &span, &mut buf, &met, |addr, array| {
+            scanner.span(go, &span, &met, |addr, array| {
                 let Some((ty, typed_by)) = types.of(go, addr, array) else { return };
                 maps.push(Found { addr, ty, held: None, found_by: FoundBy::Scan, typed_by });
             });
@@ -40,36 +37,42 @@ pub fn scan(go: &Go<'_>, findings: &mut Findings) {
     }
 }
 
-fn scan_span(
-    go: &Go<'_>,
-    span: &Span,
-    buf: &mut Vec<u8>,
-    met: &FxHashSet<Addr>,
-    mut found: impl FnMut(Addr, Option<Addr>),
-) {
-    let len = span.elemsize.saturating_mul(span.nelems).min(MAX_SPAN) as usize;
-    let bytes = match go.memory().borrow(span.start, len) {
-        Some(bytes) => bytes,
-        None => {
-            buf.resize(len, 0);
-            // A span that is just being freed: nothing is lost with it.
-            if go.memory().read(span.start, buf).is_err() {
-                return;
+/// What is known of the span that is being looked through.
+#[derive(Default)]
+struct Scanner {
+    in_use: InUse,
+    pointers: PointerMap,
+}
+
+impl Scanner {
+    /// Calls `found` with the maps of one span of objects of a header's size. Objects are read
+    /// only where the allocator and the GC say what they would of a header: in use, with pointers
+    /// where a header has them.
+    fn span(
+        &mut self,
+        go: &Go<'_>,
+        span: &Span,
+        met: &FxHashSet<Addr>,
+        mut found: impl FnMut(Addr, Option<Addr>),
+    ) {
+        // Of a span that is just being freed nothing can be read: no map is lost with it.
+        if self.in_use.read(go.memory(), span).is_err() {
+            return;
+        }
+        let known = go.heap.pointer_map(span, &mut self.pointers);
+        let (words, wanted) = (span.elemsize / 8, go.shape.pointer_words());
+        for index in 0..span.nelems.min(MAX_OBJECTS) {
+            if !self.in_use.is(index)
+                || known && self.pointers.words(index * words, words) != wanted
+            {
+                continue;
             }
-            &buf[..]
-        }
-    };
-    let reader = go.reader();
-    for (index, object) in bytes.chunks_exact(span.elemsize as usize).enumerate() {
-        let Some(addr) = span.object(index as u64) else { return };
-        if met.contains(&addr) || !span.in_use(go.memory(), index as u64).unwrap_or(false) {
-            continue;
-        }
-        if go.heap.pointer_words(addr).is_some_and(|words| words != go.shape.pointer_words()) {
-            continue;
-        }
-        if let Ok(array) = go.shape.prove(reader, object, addr, None) {
-            found(addr, array);
+            let Some(addr) = span.object(index) else { return };
+            if !met.contains(&addr)
+                && let Ok(array) = go.proven(addr, None)
+            {
+                found(addr, array);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which words of a small heap object hold pointers, as the GC's own bitmaps say.
 
-use mapscope_target::{Addr, Fault, Memory, MemoryExt};
+use mapscope_target::{Addr, Fault, Memory};
 
 use super::{Geometry, NO_HEADER, Span};
 use crate::evidence::Source;
@@ -28,6 +28,16 @@ pub(super) enum PointerBits {
     },
 }
 
+/// Words of the heap that are asked for.
+pub(super) struct Words {
+    /// The `heapArena` they are in.
+    pub(super) arena: Addr,
+    /// The first of them.
+    pub(super) base: Addr,
+    /// How many.
+    pub(super) count: u64,
+}
+
 /// Smallest objects with inline mark bits (`gcUsesSpanInlineMarkBits`), in bytes.
 const INLINE_FROM: u64 = 16;
 
@@ -43,39 +53,78 @@ impl PointerBits {
         }
     }
 
-    /// Bit `i` of the answer: word `i` of the object at `base` holds a pointer. For objects of at
-    /// most 64 words in a span with pointers.
-    pub(super) fn of(
+    /// Reads which words of a span with pointers, and without malloc headers, hold pointers.
+    pub(super) fn read(
         self,
         memory: &dyn Memory,
         geometry: &Geometry,
         span: &Span,
-        arena: Addr,
-        base: Addr,
-    ) -> Result<u64, Fault> {
-        let words = (span.elemsize / 8).min(64);
-        let bit = |at: Addr, index: u64| {
-            let byte = memory.u8(Addr(at.0.wrapping_add(index / 8)))?;
-            Ok::<u64, Fault>(u64::from(byte >> (index % 8) & 1))
-        };
-        let mut mask = 0;
-        for word in 0..words {
-            let addr = base.0.wrapping_add(word * 8);
-            let in_arena = addr % geometry.arena_bytes / 8;
-            let set = match self {
-                PointerBits::InSpan { inline_marks } => {
-                    let bits = in_span(geometry, span, inline_marks);
-                    bit(bits, addr.wrapping_sub(span.start.0) / 8)?
-                }
-                PointerBits::Words { offset } => bit(Addr(arena.0.wrapping_add(offset)), in_arena)?,
-                PointerBits::Pairs { offset } => {
-                    let at = arena.0.wrapping_add(offset).wrapping_add(in_arena / 4);
-                    u64::from(memory.u8(Addr(at))? >> (in_arena % 4) & 1)
-                }
-            };
-            mask |= set << word;
+        Words { arena, base, count: words }: Words,
+        map: &mut PointerMap,
+    ) -> Result<(), Fault> {
+        let in_arena = base.0 % geometry.arena_bytes / 8;
+        match self {
+            PointerBits::InSpan { inline_marks } => {
+                let bits = in_span(geometry, span, inline_marks);
+                map.fill(memory, bits, base.0.wrapping_sub(span.start.0) / 8, words)
+            }
+            PointerBits::Words { offset } => {
+                map.fill(memory, Addr(arena.0.wrapping_add(offset)), in_arena, words)
+            }
+            PointerBits::Pairs { offset } => {
+                // Four words a byte: their pointer bits are the lower half.
+                let skipped = in_arena % 4;
+                let bits = Addr(arena.0.wrapping_add(offset));
+                map.fill(memory, bits, in_arena / 4 * 8, (skipped + words).div_ceil(4) * 8)?;
+                map.halve(skipped);
+                Ok(())
+            }
         }
-        Ok(mask)
+    }
+}
+
+/// Which words of a run of objects hold pointers.
+#[derive(Debug, Default)]
+pub struct PointerMap {
+    bytes: Vec<u8>,
+    /// Bits of the first byte that are of words before.
+    skipped: u64,
+}
+
+impl PointerMap {
+    /// Of the `count` words (at most 64) from word `first` on: bit `i` for word `first + i`.
+    pub fn words(&self, first: u64, count: u64) -> u64 {
+        let at = self.skipped.saturating_add(first);
+        let mut chunk = [0; 16];
+        let from = self.bytes.get((at / 8) as usize..).unwrap_or(&[]);
+        let len = from.len().min(chunk.len());
+        chunk[..len].copy_from_slice(&from[..len]);
+        let bits = (u128::from_le_bytes(chunk) >> (at % 8)) as u64;
+        match count {
+            0..64 => bits & ((1 << count) - 1),
+            _ => bits,
+        }
+    }
+
+    /// Takes `count` bits from bit `first` of `bits` on.
+    fn fill(
+        &mut self,
+        memory: &dyn Memory,
+        bits: Addr,
+        first: u64,
+        count: u64,
+    ) -> Result<(), Fault> {
+        self.skipped = first % 8;
+        self.bytes.clear();
+        self.bytes.resize((self.skipped + count).div_ceil(8) as usize, 0);
+        memory.read(Addr(bits.0.wrapping_add(first / 8)), &mut self.bytes)
+    }
+
+    /// Puts the lower halves of all bytes together; `skipped` words of them are of words before.
+    fn halve(&mut self, skipped: u64) {
+        let half = |pair: &[u8]| pair[0] & 0xf | pair.get(1).map_or(0, |high| high << 4);
+        self.bytes = self.bytes.chunks(2).map(half).collect();
+        self.skipped = skipped;
     }
 }
 
@@ -85,4 +134,25 @@ fn in_span(geometry: &Geometry, span: &Span, inline_marks: u64) -> Addr {
     let inline = (INLINE_FROM..=NO_HEADER).contains(&span.elemsize);
     let marks = if inline { inline_marks } else { 0 };
     Addr(end.wrapping_sub(size / 64).wrapping_sub(marks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PointerMap;
+
+    #[test]
+    fn words_are_cut_out_of_the_bits() {
+        let map = PointerMap { bytes: vec![0b1010_0000, 0b0000_0110], skipped: 5 };
+        assert_eq!(map.words(0, 6), 0b11_0101 & 0b11_1111);
+        assert_eq!(map.words(4, 2), 0b11);
+        assert_eq!(map.words(100, 6), 0);
+    }
+
+    #[test]
+    fn pairs_of_bits_become_single_ones() {
+        let mut map = PointerMap { bytes: vec![0xf5, 0xfa, 0xf3], skipped: 0 };
+        map.halve(2);
+        assert_eq!(map.bytes, [0xa5, 0x03]);
+        assert_eq!(map.words(0, 4), 0b1001);
+    }
 }

@@ -3,16 +3,18 @@
 
 mod bits;
 mod class;
+mod list;
 mod span;
 
 use std::cell::RefCell;
-use std::ops::ControlFlow;
 
 use mapscope_target::{Addr, Fault, Memory, MemoryExt};
 
-use bits::PointerBits;
+pub use bits::PointerMap;
+
+use bits::{PointerBits, Words};
 pub use class::SizeClasses;
-pub use span::{Span, SpanLayout};
+pub use span::{InUse, MAX_OBJECTS, Span, SpanLayout};
 
 use crate::evidence::{HeapArena, Mheap, Missing, Source};
 
@@ -31,11 +33,11 @@ pub struct Object {
 /// `minSizeForMallocHeader` in runtime/mbitmap.go, 8-byte words × 64 bits).
 const NO_HEADER: u64 = 512;
 
+/// Larger spans of objects of at most 512 bytes do not exist (8 KiB by the size class table).
+const MAX_SMALL: u64 = 1 << 20;
+
 /// Spans remembered: a power of two.
 const CACHE: usize = 1 << 12;
-
-/// More spans than fit in 1 TiB of 8 KiB pages: a longer list is damage.
-const MAX_SPANS: u64 = 1 << 27;
 
 /// The heap of one process.
 pub struct Heap<'a> {
@@ -157,7 +159,26 @@ impl<'a> Heap<'a> {
             return None;
         }
         let arena = self.arena_of(base).ok()?;
-        self.bits.of(self.memory, &self.geometry, &span, arena, base).ok()
+        let mut map = PointerMap::default();
+        let words = span.elemsize / 8;
+        let asked = Words { arena, base, count: words };
+        self.bits.read(self.memory, &self.geometry, &span, asked, &mut map).ok()?;
+        Some(map.words(0, words))
+    }
+
+    /// Which words of all objects of `span` hold pointers, read at once into `map`. `false` where
+    /// the GC keeps no such bits for this span, or they cannot be read.
+    pub fn pointer_map(&self, span: &Span, map: &mut PointerMap) -> bool {
+        let g = &self.geometry;
+        let bytes = span.elemsize.saturating_mul(span.nelems);
+        let end = (span.start.0 % g.arena_bytes).saturating_add(bytes);
+        let one_arena = end <= g.arena_bytes;
+        if span.noscan || span.elemsize > NO_HEADER || bytes > MAX_SMALL || !one_arena {
+            return false;
+        }
+        let Ok(arena) = self.arena_of(span.start) else { return false };
+        let asked = Words { arena, base: span.start, count: bytes / 8 };
+        self.bits.read(self.memory, g, span, asked, map).is_ok()
     }
 
     /// The object that `addr` lies in. `None` for what is no object of the heap: globals, stacks,
@@ -193,25 +214,5 @@ impl<'a> Heap<'a> {
         }
         let base = span.object(span.index_of(addr)?)?;
         self.memory.addr(base).ok().filter(|ty| !ty.is_null())
-    }
-
-    /// Every span that holds objects, until `visit` breaks. The list is the runtime's
-    /// `mheap_.allspans`.
-    pub fn spans(&self, mut visit: impl FnMut(Span) -> ControlFlow<()>) -> Result<(), Fault> {
-        let list = Addr(self.mheap.0.wrapping_add(self.layout.allspans));
-        let (first, len) = (self.memory.addr(list)?, self.memory.u64(Addr(list.0 + 8))?);
-        let list = self.memory.bytes(first, len.saturating_mul(8), MAX_SPANS * 8)?;
-        let mut list: Vec<u64> =
-            list.as_chunks::<8>().0.iter().map(|pointer| u64::from_le_bytes(*pointer)).collect();
-        // In the order of memory: a large heap has more of them than fit in any cache.
-        list.sort_unstable();
-        for at in list {
-            // A span that cannot be read is one that is just being made or freed.
-            let Ok(Some(span)) = self.span.read(self.memory, Addr(at)) else { continue };
-            if visit(span).is_break() {
-                break;
-            }
-        }
-        Ok(())
     }
 }

@@ -61,6 +61,39 @@ impl Span {
     }
 }
 
+/// Which objects of a span are in use.
+#[derive(Debug, Default)]
+pub struct InUse {
+    freeindex: u64,
+    bits: Vec<u8>,
+}
+
+impl InUse {
+    /// Reads it for all objects of `span`.
+    ///
+    /// # Errors
+    ///
+    /// The allocation bits cannot be read.
+    pub fn read(&mut self, memory: &dyn Memory, span: &Span) -> Result<(), Fault> {
+        self.freeindex = span.freeindex;
+        self.bits.clear();
+        if span.freeindex < span.nelems {
+            self.bits.resize(span.nelems.min(MAX_OBJECTS).div_ceil(8) as usize, 0);
+            memory.read(span.alloc_bits, &mut self.bits)?;
+        }
+        Ok(())
+    }
+
+    /// Whether object `index` is in use.
+    pub fn is(&self, index: u64) -> bool {
+        let bit = |byte: &u8| byte >> (index % 8) & 1 != 0;
+        index < self.freeindex || self.bits.get((index / 8) as usize).is_some_and(bit)
+    }
+}
+
+/// More objects than one span holds: 1024 of 8 bytes.
+pub const MAX_OBJECTS: u64 = 1 << 16;
+
 fn bit(memory: &dyn Memory, bits: Addr, index: u64) -> Result<bool, Fault> {
     Ok(memory.u8(Addr(bits.0.wrapping_add(index / 8)))? >> (index % 8) & 1 != 0)
 }
@@ -88,17 +121,27 @@ impl SpanLayout {
         self.at.large_type.is_some()
     }
 
+    /// Bytes of the structure that are read.
+    pub(super) fn size(&self) -> usize {
+        (self.at.size as usize).min(MAX_LAYOUT)
+    }
+
     /// The span at `at`; `None` where it holds no objects now.
-    pub(crate) fn read(&self, memory: &dyn Memory, at: Addr) -> Result<Option<Span>, Fault> {
+    pub(super) fn read(&self, memory: &dyn Memory, at: Addr) -> Result<Option<Span>, Fault> {
         let mut buf = [0u8; MAX_LAYOUT];
-        let size = (self.at.size as usize).min(MAX_LAYOUT);
-        memory.read(at, &mut buf[..size])?;
+        let bytes = &mut buf[..self.size()];
+        memory.read(at, bytes)?;
+        Ok(self.parse(bytes, at))
+    }
+
+    /// The span whose structure, at `at`, is `bytes`; `None` where it holds no objects now.
+    pub(super) fn parse(&self, structure: &[u8], at: Addr) -> Option<Span> {
         let l = &self.at;
         let word = |offset: u64, size: u64| {
-            let from = (offset as usize).min(MAX_LAYOUT - 8);
             let mut bytes = [0; 8];
-            let size = (size as usize).min(8);
-            bytes[..size].copy_from_slice(&buf[from..from + size]);
+            let field = structure.get(offset as usize..).unwrap_or(&[]);
+            let size = (size as usize).min(8).min(field.len());
+            bytes[..size].copy_from_slice(&field[..size]);
             u64::from_le_bytes(bytes)
         };
         let class = word(l.spanclass, 1) as u8;
@@ -115,6 +158,6 @@ impl SpanLayout {
             alloc_bits: Addr(word(l.alloc_bits, 8)),
         };
         let alive = word(l.state, 1) as u8 == IN_USE && span.elemsize > 0 && span.nelems > 0;
-        Ok(alive.then_some(span))
+        alive.then_some(span)
     }
 }
