@@ -5,6 +5,7 @@ mod bench;
 mod cache;
 mod demo;
 mod fixtures;
+mod fuzz;
 mod pins;
 mod process;
 mod test;
@@ -21,7 +22,8 @@ usage: cargo xtask TASK
   toolchains [--only RELEASE]   fetch, verify and unpack the pinned Go toolchains
   fixtures   [--only RELEASE]   build the fixture programs with them
   test                          everything a change must pass: format, lints, licences,
-                                toolchains, fixtures, all tests
+                                toolchains, fixtures, all tests, ten seconds a fuzz target
+  fuzz [--seconds N] [TARGET..] run the fuzz targets, or some of them, for N seconds each
 
   bench [--scale N] [--rows ls,entries,live,ballast] [--go RELEASE,..] [--runs N]
         [--keep DIR] [--peers DIR] [--without PEER,..] [--mapscope FILE] [--name NAME]
@@ -50,6 +52,7 @@ fn run(args: &[String]) -> Result<()> {
         ["toolchains", "--only", release] => toolchains::all(release),
         ["fixtures"] => fixtures::all("").map(drop),
         ["fixtures", "--only", release] => fixtures::all(release).map(drop),
+        ["fuzz", ref rest @ ..] => fuzz::all(rest),
         ["bench", ref rest @ ..] => bench::all(rest),
         ["demo-sample"] => demo::sample(),
         ["test"] => test::all(),

@@ -6,10 +6,13 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::process::{exists, shown, watched};
-use crate::{cache, fixtures, toolchains};
+use crate::{cache, fixtures, fuzz, toolchains};
 
 /// The release of cargo-deny that `deny.toml` is written for.
 const CARGO_DENY: &str = "0.20.2";
+
+/// How long each fuzz target runs here.
+const FUZZ_SECONDS: u64 = 10;
 
 /// Runs all checks, the cheap ones first. In CI (`CI=true`) nothing may be skipped.
 pub(crate) fn all() -> Result<()> {
@@ -24,6 +27,10 @@ pub(crate) fn all() -> Result<()> {
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     let output = watched(tests.env("MAPSCOPE_FIXTURES", fixtures))?;
     skipped.extend(output.iter().filter_map(|line| reason(line)));
+    match fuzz::missing() {
+        Some(why) => skipped.push(format!("fuzz: {why}")),
+        None => fuzz::brief(FUZZ_SECONDS)?,
+    }
     conclude(&skipped)
 }
 
