@@ -6,10 +6,14 @@
 //! root reaches any more, and what is held where no type tells.
 
 mod captured;
+mod edges;
 mod frames;
+mod held;
+mod holder;
 mod link;
 mod plan;
 mod roots;
+mod run;
 mod scan;
 mod stacks;
 mod typing;

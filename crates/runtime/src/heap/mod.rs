@@ -27,6 +27,14 @@ pub struct Object {
     pub size: u64,
     /// Whether the allocator says it is in use.
     pub in_use: bool,
+    /// Its first byte behind the malloc header, if it has one: where its value begins.
+    pub value: Addr,
+    /// The first byte of its span.
+    pub span: Addr,
+    /// How many objects its span has.
+    pub nelems: u64,
+    /// Which of them it is.
+    pub index: u64,
 }
 
 /// Objects above this have a malloc header or a type in their span (since 1.22:
@@ -186,10 +194,17 @@ impl<'a> Heap<'a> {
     pub fn object(&self, addr: Addr) -> Option<Object> {
         let span = self.span_of(addr)?;
         let index = span.index_of(addr)?;
+        let base = span.object(index)?;
+        let in_span = span.noscan || span.elemsize <= NO_HEADER || span.size_class == 0;
+        let header = if self.span.has_headers() && !in_span { 8 } else { 0 };
         Some(Object {
-            base: span.object(index)?,
+            base,
             size: span.elemsize,
             in_use: span.in_use(self.memory, index).unwrap_or(true),
+            value: Addr(base.0.wrapping_add(header)),
+            span: span.start,
+            nelems: span.nelems,
+            index,
         })
     }
 

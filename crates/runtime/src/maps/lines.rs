@@ -10,7 +10,7 @@ const PIECE: u64 = 64 << 10;
 
 /// Calls `visit` with the number and the bytes of each of `count` blocks of `size` bytes from `at`
 /// on, without a copy where the target has them mapped.
-pub(super) fn each(
+pub(crate) fn each(
     memory: &dyn Memory,
     at: Addr,
     size: u64,

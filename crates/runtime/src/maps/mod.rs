@@ -18,6 +18,7 @@ use mapscope_target::{Addr, Fault, Memory};
 pub use classic::Classic;
 pub use damage::Damage;
 pub use entry::{Entry, entries};
+pub(crate) use lines::each;
 pub use survey::{Array, Growth, State, Survey};
 pub use swiss::Swiss;
 pub use sync_map::{SyncEntry, SyncMap};

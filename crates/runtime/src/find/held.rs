@@ -1,0 +1,134 @@
+//! Maps that were met, and what their entries lead to.
+
+use std::ops::ControlFlow;
+
+use mapscope_target::{Addr, Fault};
+
+use super::holder::Holder;
+use super::link::{Link, NodeId};
+use super::plan::Plan;
+use super::run::Run;
+use super::walk::{Pass, Walker};
+use super::{Found, FoundBy, TypedBy};
+use crate::maps::{Block, SyncMap, entries};
+use crate::types::TypeId;
+
+impl Walker<'_, '_> {
+    /// Notes a map that a value holds.
+    pub(super) fn map(&mut self, addr: Addr, ty: TypeId, typed_by: TypedBy, holder: &Holder<'_>) {
+        if !self.met.contains(&addr) && self.is_believed(addr) {
+            let held = Some(holder.node(&mut self.findings.trail));
+            self.found(Found { addr, ty: Some(ty), held, found_by: FoundBy::Walk, typed_by });
+        }
+    }
+
+    /// Whether a map, channel or closure at `addr` has been met already.
+    pub(super) fn has_met(&self, addr: Addr) -> bool {
+        self.met.contains(&addr)
+    }
+
+    /// The root of a map that was found without following types.
+    pub(super) fn found_root(&mut self, name: &str) -> NodeId {
+        self.findings.trail.root(name)
+    }
+
+    /// Adds a map, and goes on through its entries where they can lead to others.
+    pub(super) fn found(&mut self, found: Found) {
+        self.met.insert(found.addr);
+        self.findings.maps.push(found);
+        let types = &self.go.types;
+        if let (Some(ty), Some(node)) = (found.ty, found.held)
+            && let Some(map) = types.map(ty)
+            && (types.reaches_map(map.key) || types.reaches_map(map.elem))
+        {
+            self.push_entries(found.addr, ty, node);
+        }
+    }
+
+    /// Whether what is at `addr` can be a map: what a global leads to is, where it is a heap object
+    /// of the size of a header; all else has to obey the invariants of maps. A walk that races
+    /// with the program meets torn values, whose type and address belong to different moments.
+    fn is_believed(&self, addr: Addr) -> bool {
+        let size = self.go.heap.rounded(self.go.shape.header_size(), true);
+        let object = self.go.heap.object(addr);
+        let header = object.is_some_and(|o| o.base == addr && o.size == size && o.in_use);
+        header && self.stack.is_none() || self.go.proven(addr, self.stack.as_ref()).is_ok()
+    }
+
+    /// Goes through the entries of a map whose keys or elems lead to maps; whether they have
+    /// claimed something.
+    pub(super) fn entries(&mut self, addr: Addr, ty: TypeId, node: NodeId, pass: Pass) -> bool {
+        let go = self.go;
+        let Some(map) = go.types.map(ty) else { return false };
+        let Some(slots) = map.slots else { return false };
+        let plan = |of: TypeId| {
+            let reaches = go.types.reaches_map(of);
+            reaches.then(|| self.findings.trail.plans.get(&go.types, of))
+        };
+        let (keys, elems) = (plan(map.key), plan(map.elem));
+        let holder = Holder::at(node);
+        let mut claimed = false;
+        let outcome = go.shape.blocks(go.reader(), &go.map_at(addr, Some(ty)), &mut |block| {
+            for slot in entries(&block, &slots, go.memory()) {
+                let Ok(slot) = slot else { continue };
+                if let Some(plan) = &elems {
+                    let holder = holder.then(Link::Key(slot.key, map.key));
+                    claimed |= self.slot(&block, slot.elem, (map.elem, plan), &holder, pass);
+                }
+                if let Some(plan) = &keys {
+                    let holder = holder.then(Link::KeyItself(slot.key, map.key));
+                    claimed |= self.slot(&block, slot.key, (map.key, plan), &holder, pass);
+                }
+            }
+            self.flow()
+        });
+        if let Err(damage) = outcome
+            && pass == Pass::Claim
+        {
+            self.missing(format!("{}: {damage}", self.findings.trail.path(go, node)));
+        }
+        claimed
+    }
+
+    /// Goes through a key or elem: in its block, or where that points to.
+    fn slot(
+        &mut self,
+        block: &Block<'_>,
+        at: Addr,
+        (ty, plan): (TypeId, &Plan),
+        holder: &Holder<'_>,
+        pass: Pass,
+    ) -> bool {
+        let offset = at.offset_from(block.addr);
+        let bytes = offset.and_then(|offset| {
+            let from = usize::try_from(offset).ok()?;
+            block.bytes.get(from..from.checked_add(usize::try_from(plan.size).ok()?)?)
+        });
+        match bytes {
+            Some(bytes) => self.items(ty, plan, bytes, Some(at), holder, false, pass),
+            None => self.values(&Run::one(at, ty), holder, pass),
+        }
+    }
+
+    /// Notes a `sync.Map`, and claims its values.
+    pub(super) fn sync_map(
+        &mut self,
+        at: Addr,
+        ty: TypeId,
+        holder: &Holder<'_>,
+    ) -> Result<(), Fault> {
+        if self.room(at) == 0 || !self.met.insert(at) {
+            return Ok(());
+        }
+        let Some(map) = SyncMap::of(self.go, at, ty) else { return Ok(()) };
+        let held = Some(holder.node(&mut self.findings.trail));
+        let (found_by, typed_by) = (FoundBy::Walk, TypedBy::Static);
+        self.findings.maps.push(Found { addr: at, ty: Some(ty), held, found_by, typed_by });
+        let Some(any) = self.go.types.any() else { return Ok(()) };
+        let outcome = map.entries(self.go, &mut |entry| {
+            self.push(Run::one(entry.value, any), &holder.then(Link::Key(entry.key, any)));
+            ControlFlow::Continue(())
+        });
+        outcome.map(|_| ())
+    }
+}
