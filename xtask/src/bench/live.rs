@@ -25,7 +25,7 @@ impl Bench {
             idle as f64 / 1e6
         );
         let lines = vec![
-            self.live_mapscope(target),
+            self.live_ls("mapscope ls", target),
             self.live_delve(target),
             self.live_gcore(target),
             self.live_goref(target),
@@ -33,12 +33,13 @@ impl Bench {
         Ok(Table { title, lines })
     }
 
-    fn live_mapscope(&self, target: &mut Workload) -> Line {
+    /// Every map of a process that runs.
+    pub(crate) fn live_ls(&self, title: &str, target: &mut Workload) -> Line {
         let pid = target.pid().to_string();
         let maps = self.out("live.ndjson");
         let expected = field(&target.truth, "maps");
         let command = || Ok(self.mapscope_ls(Path::new(&pid), &maps));
-        self.still(target, "mapscope ls", &command, "", &|_| {
+        self.still(target, title, &command, "", &|_| {
             let own = field(&last(&fs::read_to_string(&maps)?), "pause_ns").unwrap_or(0);
             Ok(format!("{}; it says {:.1} ms", listed(&maps, expected)?, own as f64 / 1e6))
         })

@@ -20,7 +20,7 @@ use measure::Limits;
 use options::{Options, Row};
 use questions::{Bench, Dump};
 use table::Table;
-use workload::Workload;
+use workload::{Beside, Workload};
 
 /// No run of a peer lasts longer.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -65,7 +65,7 @@ fn release_tables(options: &Options, bench: &Bench, release: &str) -> Result<Vec
     let exe = workload::build(&sources, peers::pin(release)?, &bench.dir)?;
     let mut tables = Vec::new();
     if [Row::Ls, Row::Entries, Row::Live].iter().any(|row| options.has(*row)) {
-        let mut target = Workload::start(&exe, options.scale, 0)?;
+        let mut target = Workload::start(&exe, options.scale, Beside::Ballast(0))?;
         if options.has(Row::Live) {
             tables.push(bench.live(&mut target)?);
         }
@@ -77,15 +77,34 @@ fn release_tables(options: &Options, bench: &Bench, release: &str) -> Result<Vec
         }
     }
     if options.has(Row::Ballast) {
-        let mut lines = Vec::new();
-        for ballast in BALLAST {
-            let dump = dump(bench, Workload::start(&exe, options.scale, ballast)?)?;
-            lines.push(bench.ballast(&dump, ballast));
-            forget(&dump.core, options)?;
-        }
-        tables.push(Table { title: format!("`ls` beside ballast, Go {release}"), lines });
+        tables.extend(ballast(options, bench, release, &exe)?);
+    }
+    if options.has(Row::Owners) {
+        let mut target = Workload::start(&exe, options.scale, Beside::Owners)?;
+        let title = format!(
+            "live `ls` where each of 10 million records leads to a holder of a map, {}",
+            questions::about(&target.truth)
+        );
+        tables.push(Table { title, lines: vec![bench.live_ls("mapscope ls", &mut target)] });
     }
     Ok(tables)
+}
+
+/// The same maps beside more and more of something else, live and from a core.
+fn ballast(options: &Options, bench: &Bench, release: &str, exe: &Path) -> Result<[Table; 2]> {
+    let (mut live, mut cores) = (Vec::new(), Vec::new());
+    for bytes in BALLAST {
+        let title = format!("mapscope ls, {} GB of ballast", bytes >> 30);
+        let mut target = Workload::start(exe, options.scale, Beside::Ballast(bytes))?;
+        live.push(bench.live_ls(&title, &mut target));
+        let dump = dump(bench, target)?;
+        cores.push(bench.ballast(&title, &dump));
+        forget(&dump.core, options)?;
+    }
+    Ok([
+        Table { title: format!("live `ls` beside ballast, Go {release}"), lines: live },
+        Table { title: format!("`ls` of a core beside ballast, Go {release}"), lines: cores },
+    ])
 }
 
 /// Dumps the workload, which then ends.

@@ -32,10 +32,16 @@ pub(crate) enum Row {
     Entries,
     Live,
     Ballast,
+    Owners,
 }
 
-const ROWS: [(&str, Row); 4] =
-    [("ls", Row::Ls), ("entries", Row::Entries), ("live", Row::Live), ("ballast", Row::Ballast)];
+const ROWS: [(&str, Row); 5] = [
+    ("ls", Row::Ls),
+    ("entries", Row::Entries),
+    ("live", Row::Live),
+    ("ballast", Row::Ballast),
+    ("owners", Row::Owners),
+];
 
 impl Options {
     pub(crate) fn parse(words: &[&str]) -> Result<Options> {

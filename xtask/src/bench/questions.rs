@@ -123,11 +123,10 @@ impl Bench {
     }
 
     /// The same maps beside more and more of something else.
-    pub(crate) fn ballast(&self, dump: &Dump, ballast: u64) -> Line {
+    pub(crate) fn ballast(&self, title: &str, dump: &Dump) -> Line {
         let maps = self.out("ballast.ndjson");
         let expected = field(&dump.truth, "maps");
-        let name = format!("mapscope ls, {} GB of ballast", ballast >> 30);
-        self.line(&name, self.mapscope_ls(&dump.core, &maps), "", &|_| {
+        self.line(title, self.mapscope_ls(&dump.core, &maps), "", &|_| {
             Ok(format!("{} in {}", listed(&maps, expected)?, about(&dump.truth)))
         })
     }

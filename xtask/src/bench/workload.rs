@@ -21,6 +21,24 @@ pub(crate) fn build(sources: &Path, pin: &Pin, dir: &Path) -> Result<PathBuf> {
     Ok(exe)
 }
 
+/// What the workload holds beside its maps.
+#[derive(Clone, Copy)]
+pub(crate) enum Beside {
+    /// So many bytes of objects that lead to no map.
+    Ballast(u64),
+    /// Ten million records that all lead to a holder of a map.
+    Owners,
+}
+
+impl Beside {
+    fn flag(self) -> String {
+        match self {
+            Beside::Ballast(bytes) => format!("-ballast={bytes}"),
+            Beside::Owners => "-owners".into(),
+        }
+    }
+}
+
 /// The workload as it runs, all its maps built.
 pub(crate) struct Workload {
     child: Child,
@@ -33,11 +51,12 @@ pub(crate) struct Workload {
 
 impl Workload {
     /// Starts the executable, and returns when it is ready.
-    pub(crate) fn start(exe: &Path, scale: u32, ballast: u64) -> Result<Workload> {
-        eprintln!("starting {} with {ballast} bytes of ballast", exe.display());
-        let mut command = Command::new(exe);
-        command.arg(format!("-scale={scale}")).arg(format!("-ballast={ballast}"));
-        let mut child = command
+    pub(crate) fn start(exe: &Path, scale: u32, beside: Beside) -> Result<Workload> {
+        let flag = beside.flag();
+        eprintln!("starting {} {flag}", exe.display());
+        let mut child = Command::new(exe)
+            .arg(format!("-scale={scale}"))
+            .arg(flag)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
