@@ -9,11 +9,49 @@ enum Piece<'a> {
     Byte(u8),
 }
 
+/// Which ASCII bytes can stand as they are: the graphic ones but these two.
+#[derive(Clone, Copy)]
+struct Plain([u8; 2]);
+
+const GRAPHIC: Plain = Plain([0x7f; 2]);
+const UNQUOTED: Plain = Plain(*b"\"\\");
+const BARE: Plain = Plain(*b"\",");
+
+impl Plain {
+    fn allows(self, b: u8) -> bool {
+        (0x20..0x7f).contains(&b) && !self.0.contains(&b)
+    }
+
+    /// How many bytes from the first on can stand as they are.
+    fn run(self, bytes: &[u8]) -> usize {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for (i, word) in words.iter().enumerate() {
+            let odd = self.odd(u64::from_le_bytes(*word));
+            if odd != 0 {
+                return 8 * i + odd.trailing_zeros() as usize / 8;
+            }
+        }
+        let odd = rest.iter().position(|&b| !self.allows(b));
+        odd.map_or(bytes.len(), |at| 8 * words.len() + at)
+    }
+
+    /// The top bit of the lowest byte of `word` that cannot stand as it is, and maybe of some above
+    /// it: what a subtraction borrows from the next byte can make that one look odd, but only
+    /// above one that is.
+    fn odd(self, word: u64) -> u64 {
+        const ONES: u64 = u64::MAX / 255;
+        let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word;
+        let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let [one, other] = self.0;
+        (word | below(word, 0x20) | is(0x7f) | is(one) | is(other)) & (ONES << 7)
+    }
+}
+
 /// Cuts `bytes` into pieces. `plain` says which ASCII bytes can stand as they are; of the other
 /// characters those can which Unicode calls printable.
-fn pieces<'a>(mut bytes: &'a [u8], plain: impl Fn(u8) -> bool) -> impl Iterator<Item = Piece<'a>> {
+fn pieces(mut bytes: &[u8], plain: Plain) -> impl Iterator<Item = Piece<'_>> {
     std::iter::from_fn(move || {
-        let run = bytes.iter().position(|&b| !plain(b)).unwrap_or(bytes.len());
+        let run = plain.run(bytes);
         if run > 0 {
             let (head, rest) = bytes.split_at(run);
             bytes = rest;
@@ -52,20 +90,6 @@ fn printable(c: char) -> bool {
     std::str::from_utf8(&two[..len]).is_ok_and(|text| text.escape_debug().count() == 2)
 }
 
-fn graphic(b: u8) -> bool {
-    (0x20..0x7f).contains(&b)
-}
-
-fn unquoted(b: u8) -> bool {
-    graphic(b) && b != b'"' && b != b'\\'
-}
-
-/// Whether every byte is plain, which most strings are. Without a way out of the loop, so that
-/// the compiler can look at many bytes at a time.
-fn all(bytes: &[u8], plain: impl Fn(u8) -> bool) -> bool {
-    bytes.iter().fold(true, |all, &b| all & plain(b))
-}
-
 fn push_hex_byte(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[b'\\', b'x', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
 }
@@ -102,10 +126,7 @@ fn push_go_escape(out: &mut Vec<u8>, c: char) {
 
 /// Text for a terminal, unquoted.
 pub(crate) fn plain(out: &mut Vec<u8>, bytes: &[u8]) {
-    if all(bytes, graphic) {
-        return out.extend_from_slice(bytes);
-    }
-    for piece in pieces(bytes, graphic) {
+    for piece in pieces(bytes, GRAPHIC) {
         match piece {
             Piece::Plain(run) => out.extend_from_slice(run),
             Piece::Char(c) => push_go_escape(out, c),
@@ -117,11 +138,7 @@ pub(crate) fn plain(out: &mut Vec<u8>, bytes: &[u8]) {
 /// A string literal as Go's `strconv.Quote` writes it.
 pub(crate) fn go_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    if all(bytes, unquoted) {
-        out.extend_from_slice(bytes);
-        return out.push(b'"');
-    }
-    for piece in pieces(bytes, unquoted) {
+    for piece in pieces(bytes, UNQUOTED) {
         match piece {
             Piece::Plain(run) => out.extend_from_slice(run),
             Piece::Char(c) => push_go_escape(out, c),
@@ -135,12 +152,7 @@ pub(crate) fn go_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
 pub(crate) fn json(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
     let mut lossy = false;
     out.push(b'"');
-    if all(bytes, unquoted) {
-        out.extend_from_slice(bytes);
-        out.push(b'"');
-        return lossy;
-    }
-    for piece in pieces(bytes, unquoted) {
+    for piece in pieces(bytes, UNQUOTED) {
         match piece {
             Piece::Plain(run) => out.extend_from_slice(run),
             Piece::Char(c) => push_json_escape(out, c),
@@ -181,14 +193,13 @@ pub(crate) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
 /// A CSV field by RFC 4180, quoted where it must be. Tab and newline stand as they are; what else
 /// does not print stands as in [`plain`].
 pub(crate) fn csv(out: &mut Vec<u8>, bytes: &[u8]) {
-    let plain = |b| graphic(b) && b != b'"' && b != b',';
     let mut quoted = bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ');
-    if !quoted && all(bytes, plain) {
+    if !quoted && BARE.run(bytes) == bytes.len() {
         return out.extend_from_slice(bytes);
     }
     let start = out.len();
     out.push(b'"');
-    for piece in pieces(bytes, plain) {
+    for piece in pieces(bytes, BARE) {
         match piece {
             Piece::Plain(run) => out.extend_from_slice(run),
             Piece::Char('\t') => out.push(b'\t'),
@@ -215,6 +226,22 @@ mod tests {
         let mut out = Vec::new();
         f(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_run_ends_at_the_first_byte_that_needs_an_escape() {
+        for plain in [GRAPHIC, UNQUOTED, BARE] {
+            for odd in 0..=u8::MAX {
+                for at in 0..20 {
+                    let mut bytes = *b"abcdefghij ~!abcdefg";
+                    bytes[at] = odd;
+                    // A borrow must not hide or invent one: its neighbour is as near as can be.
+                    bytes[(at + 1) % 20] = odd.wrapping_add(1);
+                    let first = bytes.iter().position(|&b| !plain.allows(b));
+                    assert_eq!(plain.run(&bytes), first.unwrap_or(bytes.len()));
+                }
+            }
+        }
     }
 
     #[test]

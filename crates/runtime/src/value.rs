@@ -28,13 +28,13 @@ impl Default for Limits {
 /// Decodes values of one process.
 #[derive(Clone, Copy)]
 pub struct Decoder<'a, 'g> {
-    go: &'g Go<'a>,
+    pub(crate) go: &'g Go<'a>,
     /// How much is decoded.
     pub limits: Limits,
 }
 
 /// What encloses the value that is being decoded: pointers followed so far.
-type Path = Vec<(Addr, TypeId)>;
+pub(crate) type Path = Vec<(Addr, TypeId)>;
 
 impl<'a, 'g> Decoder<'a, 'g> {
     /// A decoder for values of `go`.
@@ -64,7 +64,18 @@ impl<'a, 'g> Decoder<'a, 'g> {
     }
 
     fn decode(&self, bytes: &[u8], ty: TypeId, depth: u32, path: &mut Path) -> Value<'a> {
-        let t = self.go.types.get(ty);
+        self.decode_as(bytes, ty, &self.go.types.get(ty), depth, path)
+    }
+
+    /// The same where the type has been looked up.
+    pub(crate) fn decode_as(
+        &self,
+        bytes: &[u8],
+        ty: TypeId,
+        t: &Type,
+        depth: u32,
+        path: &mut Path,
+    ) -> Value<'a> {
         if (bytes.len() as u64) < t.size {
             return Value::Unreadable("cut short".into());
         }
@@ -91,8 +102,8 @@ impl<'a, 'g> Decoder<'a, 'g> {
                 }
             }
             Kind::Array(elem, len) => self.array(bytes, *elem, *len, depth, path),
-            Kind::Struct(fields) => self.structure(bytes, ty, &t, fields, depth, path),
-            Kind::Map(_) => pointer(word(bytes, 0), |addr| self.map(addr, &t)),
+            Kind::Struct(fields) => self.structure(bytes, ty, t, fields, depth, path),
+            Kind::Map(_) => pointer(word(bytes, 0), |addr| self.map(addr, t)),
             Kind::Chan(_) => pointer(word(bytes, 0), |addr| self.channel(addr)),
             Kind::Func => pointer(word(bytes, 0), |addr| self.function(addr)),
             Kind::EmptyInterface => self.interface(bytes, true, depth, path),
@@ -255,7 +266,7 @@ impl<'a, 'g> Decoder<'a, 'g> {
 /// Larger values than this are not decoded, in bytes: one value's memory is bounded.
 const MAX_VALUE: u64 = 16 << 20;
 
-fn unreadable<'a>(fault: Fault) -> Value<'a> {
+pub(crate) fn unreadable<'a>(fault: Fault) -> Value<'a> {
     Value::Unreadable(fault.to_string().into())
 }
 

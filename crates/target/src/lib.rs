@@ -8,6 +8,7 @@
 compile_error!("mapscope reads processes of Linux on amd64, and runs there");
 
 mod addr;
+mod ahead;
 mod dump;
 mod elf_head;
 mod facts;
@@ -20,6 +21,7 @@ mod progress;
 mod target;
 
 pub use addr::Addr;
+pub use ahead::Ahead;
 pub use dump::{
     Core, DEFAULT_RESIDENT_BUDGET, FileBytes, FileKind, FileSegment, HeaderError, OpenCoreError,
     Packing, Truncation,

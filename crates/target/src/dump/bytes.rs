@@ -17,7 +17,8 @@ pub const DEFAULT_RESIDENT_BUDGET: usize = 104 << 20;
 /// What is read of a window, beyond the budget, before it is mapped after all: mapping one and
 /// giving it back costs as much as some ten reads of the file.
 const READS: u8 = 16;
-/// A read of this many bytes or more is worth a mapped window.
+/// Reads of so many bytes are copied from the file and never mapped: that costs less than a fault, and
+/// leaves the budget to what is read in small pieces.
 const BULK: usize = 4096;
 /// How many windows have a state: those of the first TiB.
 const MAX_WINDOWS: usize = 1 << 24;
@@ -101,6 +102,11 @@ impl Bytes {
         Some(bytes)
     }
 
+    /// Whether so many bytes are better lent than copied.
+    pub(super) fn lends(&self, len: usize) -> bool {
+        len < BULK || matches!(self.store, Store::Owned(_))
+    }
+
     /// Fills `buf` from `offset` on; false where that is not all in the file.
     #[inline]
     pub(super) fn read(&self, offset: usize, buf: &mut [u8]) -> bool {
@@ -118,20 +124,20 @@ impl Bytes {
         self.windows.get(window).map_or(MAPPED, |state| state.load(Ordering::Relaxed))
     }
 
-    /// Reads past the mapping where the budget is spent and this window not yet worth an entry of
-    /// it; false where the bytes are to be copied from the mapping, which is then counted.
+    /// Reads past the mapping: much at once, and what the budget is spent for and this window not
+    /// yet worth an entry of it. False where the bytes are to be copied from the mapping, which is
+    /// then counted.
     #[cold]
     fn read_file(&self, offset: usize, buf: &mut [u8]) -> bool {
         let window = offset / WINDOW;
         let reads = self.state(window);
         let spent = self.count.load(Ordering::Relaxed) >= self.budget.load(Ordering::Relaxed);
+        let bulk = buf.len() >= BULK;
         if let Store::Mapped(_, file) = &self.store
-            && spent
-            && reads < READS
-            && buf.len() < BULK
+            && (bulk || spent && reads < READS)
             && file.read_exact_at(buf, offset as u64).is_ok()
         {
-            if let Some(state) = self.windows.get(window) {
+            if let Some(state) = self.windows.get(window).filter(|_| !bulk) {
                 state.store(reads + 1, Ordering::Relaxed);
             }
             return true;

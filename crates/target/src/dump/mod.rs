@@ -277,6 +277,9 @@ impl Memory for Core {
     }
 
     fn borrow(&self, addr: Addr, len: usize) -> Option<&[u8]> {
+        if !self.bytes.lends(len) {
+            return None;
+        }
         self.piece(addr.0, len).ok().filter(|piece| piece.len() == len)
     }
 }

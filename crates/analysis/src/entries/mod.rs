@@ -1,13 +1,16 @@
 //! `entries`: what is in one map, streamed.
 
+mod batch;
+
 use std::ops::ControlFlow;
 
 use mapscope_report::{Cell, Column, Sink, Table};
-use mapscope_runtime::maps::{Block, Entry, SyncMap, entries};
+use mapscope_runtime::maps::{Block, SyncMap, entries};
 use mapscope_runtime::types::{Kind, MapType, SlotLayout, TypeId};
-use mapscope_runtime::{Decoder, Go, Limits};
+use mapscope_runtime::{Decoder, Go, Limits, Series};
 use mapscope_target::{Addr, Fault};
 
+use self::batch::Batch;
 use crate::chosen::Chosen;
 use crate::frame::{finish, head};
 use crate::{Analysis, Error};
@@ -51,7 +54,6 @@ impl Analysis for Entries {
             left: self.limit.unwrap_or(u64::MAX),
             emitted: 0,
             failed: None,
-            batch: Batch::default(),
         };
         let outcome = match chosen.sync_map(go) {
             Some(map) => stream.sync_map(go, &map),
@@ -83,7 +85,6 @@ struct Stream<'a, 'g, 's> {
     left: u64,
     emitted: u64,
     failed: Option<std::io::Error>,
-    batch: Batch,
 }
 
 impl Stream<'_, '_, '_> {
@@ -91,46 +92,53 @@ impl Stream<'_, '_, '_> {
         let map: MapType = chosen.map_type(go).ok_or("the type of the map is not known")?;
         let at = go.map_at(chosen.addr, chosen.ty);
         let slots = at.slots.ok_or("the binary has no descriptor of the map's type")?;
-        let inline = !slots.indirect_key && !slots.indirect_elem;
-        self.batch = Batch::of(go, &map, &slots);
-        let walked = go.shape.blocks(go.reader(), &at, &mut |block| {
-            go.progress.step(u64::from(block.full.count_ones()));
-            for entry in entries(&block, &slots, go.memory()) {
-                let flow = match entry {
-                    Ok(entry) if inline => self.gather(&block, &entry, &map),
-                    Ok(entry) => self.at(entry.key, map.key, entry.elem, map.elem),
-                    Err(fault) => self.row(unreadable(fault), unreadable(fault)),
-                };
-                if flow.is_break() {
-                    return flow;
+        let walked = if slots.indirect_key || slots.indirect_elem {
+            go.shape.blocks(go.reader(), &at, &mut |block| {
+                go.progress.step(u64::from(block.full.count_ones()));
+                self.block(go, &block, &map, &slots)?;
+                go.flow()
+            })
+        } else {
+            let mut batch = Batch::of(go, &map, &slots, self.values);
+            let mut pair = Pair {
+                key: Series::new(self.decoder, map.key),
+                elem: self.values.then(|| Series::new(self.decoder, map.elem)),
+            };
+            let walked = go.shape.blocks(go.reader(), &at, &mut |block| {
+                go.progress.step(u64::from(block.full.count_ones()));
+                batch.push(&block);
+                if batch.is_full() || batch.len() as u64 >= self.left {
+                    self.flush(&mut batch, &mut pair)?;
                 }
-            }
-            go.flow()
-        });
-        let _ = self.flush(&map);
+                go.flow()
+            });
+            let _ = self.flush(&mut batch, &mut pair);
+            walked
+        };
         walked.map_err(|damage| damage.to_string())
     }
 
-    fn gather(&mut self, block: &Block<'_>, entry: &Entry, map: &MapType) -> ControlFlow<()> {
-        self.batch.push(block, entry);
-        if self.batch.is_full() { self.flush(map) } else { ControlFlow::Continue(()) }
+    /// Emits the entries of a block one by one, where they are.
+    fn block(
+        &mut self,
+        go: &Go<'_>,
+        block: &Block<'_>,
+        map: &MapType,
+        slots: &SlotLayout,
+    ) -> ControlFlow<()> {
+        entries(block, slots, go.memory()).try_for_each(|entry| match entry {
+            Ok(entry) => self.at(entry.key, map.key, entry.elem, map.elem),
+            Err(fault) => self.row(unreadable(fault), unreadable(fault)),
+        })
     }
 
-    /// Emits what has been gathered, in the order of what the keys point to.
-    fn flush(&mut self, map: &MapType) -> ControlFlow<()> {
-        let mut batch = std::mem::take(&mut self.batch);
-        batch.order.sort_unstable();
-        let mut flow = ControlFlow::Continue(());
-        for (_, index) in &batch.order {
-            let (key, elem) = batch.entry(*index);
-            flow = self.of(key, map.key, elem, map.elem);
-            if flow.is_break() {
-                break;
-            }
-        }
-        batch.order.clear();
-        batch.bytes.clear();
-        self.batch = batch;
+    /// Emits what has been gathered.
+    fn flush(&mut self, batch: &mut Batch, pair: &mut Pair<'_, '_>) -> ControlFlow<()> {
+        let flow = batch.in_order(|key, elem| {
+            let elem = pair.elem.as_mut().map(|series| series.value(elem));
+            self.row(Cell::Value(pair.key.value(key)), Cell::maybe(elem, Cell::Value))
+        });
+        batch.clear();
         flow
     }
 
@@ -155,15 +163,6 @@ impl Stream<'_, '_, '_> {
         self.row(key, elem)
     }
 
-    fn of(&mut self, key: &[u8], key_ty: TypeId, elem: &[u8], elem_ty: TypeId) -> ControlFlow<()> {
-        let key = Cell::Value(self.decoder.of(key, key_ty));
-        let elem = match self.values {
-            true => Cell::Value(self.decoder.of(elem, elem_ty)),
-            false => Cell::Empty,
-        };
-        self.row(key, elem)
-    }
-
     fn row(&mut self, key: Cell<'_>, elem: Cell<'_>) -> ControlFlow<()> {
         if self.left == 0 {
             return ControlFlow::Break(());
@@ -182,62 +181,10 @@ impl Stream<'_, '_, '_> {
     }
 }
 
-/// Entries gathered before they are decoded.
-///
-/// Keys lie in the order of their hashes, what they point to in the order it was allocated: one by
-/// one, each would need a page of a large heap that the one before did not. A batch in the order
-/// of addresses needs each page once.
-#[derive(Default)]
-struct Batch {
-    /// What each key points to, and its number; in the order of the map where keys point nowhere.
-    order: Vec<(u64, u32)>,
-    /// The bytes of key and elem, entry after entry.
-    bytes: Vec<u8>,
-    key_size: usize,
-    elem_size: usize,
-    /// Where in a key its pointer is.
-    leads_at: Option<u64>,
-}
-
-/// Entries of a batch, and the bytes of theirs at which it is full before.
-const BATCH: usize = 1 << 18;
-const BATCH_BYTES: usize = 8 << 20;
-
-impl Batch {
-    fn of(go: &Go<'_>, map: &MapType, slots: &SlotLayout) -> Batch {
-        Batch {
-            key_size: slots.key_stride.min(go.types.get(map.key).size) as usize,
-            elem_size: slots.elem_stride.min(go.types.get(map.elem).size) as usize,
-            leads_at: go.types.leads_at(map.key),
-            ..Batch::default()
-        }
-    }
-
-    fn push(&mut self, block: &Block<'_>, entry: &Entry) {
-        let index = self.order.len() as u32;
-        let key = self.bytes.len();
-        for (at, size) in [(entry.key, self.key_size), (entry.elem, self.elem_size)] {
-            let from = at.0.wrapping_sub(block.addr.0) as usize;
-            let bytes = from.checked_add(size).and_then(|to| block.bytes.get(from..to));
-            let end = self.bytes.len() + size;
-            self.bytes.extend_from_slice(bytes.unwrap_or(&[]));
-            self.bytes.resize(end, 0);
-        }
-        let lead = self.leads_at.and_then(|offset| {
-            self.bytes.get(key + offset as usize..)?.first_chunk().map(|b| u64::from_le_bytes(*b))
-        });
-        self.order.push((lead.unwrap_or(index.into()), index));
-    }
-
-    fn entry(&self, index: u32) -> (&[u8], &[u8]) {
-        let from = index as usize * (self.key_size + self.elem_size);
-        let entry = self.bytes.get(from..from + self.key_size + self.elem_size).unwrap_or(&[]);
-        entry.split_at(self.key_size.min(entry.len()))
-    }
-
-    fn is_full(&self) -> bool {
-        self.order.len() >= BATCH || self.bytes.len() >= BATCH_BYTES
-    }
+/// What decodes the keys of a map, and its elems where they are shown.
+struct Pair<'a, 'g> {
+    key: Series<'a, 'g>,
+    elem: Option<Series<'a, 'g>>,
 }
 
 fn unreadable<'a>(fault: Fault) -> Cell<'a> {
