@@ -17,7 +17,7 @@ pub const DEFAULT_RESIDENT_BUDGET: usize = 104 << 20;
 /// What is read of a window, beyond the budget, before it is mapped after all: mapping one and
 /// giving it back costs as much as some ten reads of the file.
 const READS: u8 = 16;
-/// Reads of so many bytes are copied from the file and never mapped: that costs less than a fault, and
+/// Reads of more bytes than this are copied from the file and never mapped: that costs less than a fault, and
 /// leaves the budget to what is read in small pieces.
 const BULK: usize = 4096;
 /// How many windows have a state: those of the first TiB.
@@ -104,7 +104,7 @@ impl Bytes {
 
     /// Whether so many bytes are better lent than copied.
     pub(super) fn lends(&self, len: usize) -> bool {
-        len < BULK || matches!(self.store, Store::Owned(_))
+        len <= BULK || matches!(self.store, Store::Owned(_))
     }
 
     /// Fills `buf` from `offset` on; false where that is not all in the file.
@@ -132,7 +132,7 @@ impl Bytes {
         let window = offset / WINDOW;
         let reads = self.state(window);
         let spent = self.count.load(Ordering::Relaxed) >= self.budget.load(Ordering::Relaxed);
-        let bulk = buf.len() >= BULK;
+        let bulk = buf.len() > BULK;
         if let Store::Mapped(_, file) = &self.store
             && (bulk || spent && reads < READS)
             && file.read_exact_at(buf, offset as u64).is_ok()
