@@ -16,7 +16,7 @@ use crate::toolchains::{go, install};
 use crate::variants::{self, Mode, Variant};
 
 /// The programs: each a directory of `fixtures/` with a `go.mod`.
-const PROGRAMS: [&str; 1] = ["zoo"];
+const PROGRAMS: [&str; 2] = ["zoo", "hashes"];
 
 /// Builds every variant of the releases `only` names, and answers with their directory.
 ///

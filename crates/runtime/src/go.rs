@@ -199,12 +199,17 @@ impl<'a> Go<'a> {
             true => first,
             false => self.memory.addr(Addr(first.0.wrapping_add(self.itab.typ)))?,
         };
-        // Descriptors are the linker's, or made by reflect on the heap: all else is no type word.
+        Ok(Some((self.type_word(descriptor)?, Addr(word(bytes, 8)))))
+    }
+
+    /// The type whose descriptor is at `descriptor`. Descriptors are the linker's, or made by
+    /// reflect on the heap: all else is no type word.
+    pub(crate) fn type_word(&self, descriptor: Addr) -> Result<TypeId, Fault> {
         let known = self.modules.iter().any(|m| m.types.contains(&descriptor));
         if !known && self.heap.object(descriptor).is_none() {
             return Err(Fault::new(descriptor, Why::Unmapped));
         }
-        Ok(Some((self.types.of_descriptor(descriptor), Addr(word(bytes, 8)))))
+        Ok(self.types.of_descriptor(descriptor))
     }
 
     /// Where the global variable with this linker's name lies: by DWARF, else by the symbol table.

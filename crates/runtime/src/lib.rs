@@ -9,6 +9,7 @@ pub mod expr;
 pub mod find;
 mod go;
 pub mod goroutine;
+pub mod hash;
 pub mod heap;
 mod image;
 mod load;

@@ -264,6 +264,8 @@ layouts! {
         key: ["Key", "key"],
         /// Elem type.
         elem: ["Elem", "elem"],
+        /// The closure that hashes keys.
+        hasher ?optional: ["Hasher", "hasher"],
         /// Group type (Swiss).
         group ?optional: ["Group"],
         /// Bytes a group takes (Swiss).

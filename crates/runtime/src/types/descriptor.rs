@@ -10,6 +10,7 @@ use crate::module::Module;
 const TFLAG_UNCOMMON: u8 = 1;
 const TFLAG_EXTRA_STAR: u8 = 2;
 const TFLAG_NAMED: u8 = 4;
+const TFLAG_REGULAR_MEMORY: u8 = 8;
 
 /// Size of an `abi.Method`, in bytes: four 32-bit offsets.
 const METHOD: u64 = 16;
@@ -124,6 +125,22 @@ impl<'a> Types<'a> {
         mask[..bytes.len()].copy_from_slice(&bytes);
         let unused = 64u32.saturating_sub(words as u32);
         u64::from_le_bytes(mask).checked_shl(unused).unwrap_or(0).checked_shr(unused)
+    }
+
+    /// Whether the descriptor of a type says that its values are compared and hashed as plain
+    /// memory; `true` for a type without one.
+    pub(crate) fn is_regular(&self, id: TypeId) -> bool {
+        let head = self.get(id).descriptor.and_then(|at| self.head(at).ok());
+        head.is_none_or(|head| head.tflag & TFLAG_REGULAR_MEMORY != 0)
+    }
+
+    /// The closure by which maps of the type with this descriptor hash their keys; `None` where
+    /// the layout of map types does not tell.
+    pub(crate) fn hasher(&self, descriptor: Addr) -> Result<Option<Addr>, Fault> {
+        match self.layouts.map.hasher {
+            Some(member) => self.memory.addr(offset(descriptor, member)?).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// How long the descriptor at `at` is, in bytes, with all that follows it.
