@@ -65,11 +65,18 @@ impl Believed {
 /// An array in the runtime's own memory is believed up to this many bytes.
 const MAX_RUNTIME: u64 = 1 << 24;
 
+/// No array has more values: 16 GiB of pointers.
+const MAX_VALUES: u64 = 1 << 31;
+
 /// A run longer than this is believed only where its end can be read, in bytes.
 const LONG: u64 = 1 << 20;
 
 impl Walker<'_, '_> {
     /// What of `run` can be there; nothing where no value of its type can.
+    ///
+    /// # Errors
+    ///
+    /// It is longer than any, or ends where nothing can be read.
     pub(super) fn believe(&self, mut run: Run) -> Result<Option<Believed>, Fault> {
         let size = self.findings.trail.plans.get(&self.go.types, run.ty).size;
         // What leads to a map holds pointers, and is aligned as they are.
@@ -80,6 +87,9 @@ impl Walker<'_, '_> {
         run.count = run.count.min(self.room_in(object.as_ref(), run.at) / size);
         let len = size.saturating_mul(run.count);
         let last = run.at.checked_add(len).ok_or(Fault::new(run.at, Why::Overflow))?;
+        if run.count > MAX_VALUES {
+            return Err(Fault::new(run.at, Why::TooLong { len: run.count, limit: MAX_VALUES }));
+        }
         if len > LONG {
             self.go.memory().u8(Addr(last.0 - 1))?;
         }
@@ -111,7 +121,7 @@ impl Walker<'_, '_> {
     pub(super) fn claim(&mut self, run: &Believed) -> bool {
         let mut new = false;
         for i in 0..run.run.count {
-            let Some(place) = run.place(i) else { break };
+            let Some(place) = run.place(i).filter(|_| !self.visited.is_full()) else { break };
             new |= self.visited.claim(place, run.run.ty);
         }
         new
