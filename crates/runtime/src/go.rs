@@ -1,6 +1,6 @@
 //! A Go process as a whole.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use mapscope_target::{
 };
 
 use crate::closure::Closures;
+use crate::code::Facts;
 use crate::evidence::{DwarfSource, Hchan, Itab, Missing, Moduledata, Source};
 use crate::heap::{Heap, SizeClasses};
 use crate::image::Image;
@@ -39,6 +40,7 @@ pub struct Go<'a> {
     pub(crate) hchan: Hchan,
     pub(crate) itab: Itab,
     pub(crate) closures: Closures,
+    code: OnceCell<Facts>,
     memory: &'a dyn Memory,
     bias: u64,
     evidence: Vec<String>,
@@ -123,6 +125,7 @@ impl<'a> Go<'a> {
             hchan: Hchan::load(&source)?,
             itab: Itab::load(&source)?,
             closures: Closures::default(),
+            code: OnceCell::new(),
             evidence: vec![format!("layouts: {}", source.name())],
             image,
             target,
@@ -152,6 +155,11 @@ impl<'a> Go<'a> {
     /// What the layouts were taken from.
     pub fn evidence(&self) -> &[String] {
         &self.evidence
+    }
+
+    /// What the machine code says of the types of variables; read when first asked for.
+    pub fn code(&self) -> &Facts {
+        self.code.get_or_init(|| Facts::read(self))
     }
 
     /// What the maps are read with.
@@ -215,6 +223,14 @@ impl<'a> Go<'a> {
     /// Where the global variable with this linker's name lies: by DWARF, else by the symbol table.
     pub fn variable(&self, name: &str) -> Option<Addr> {
         self.image.variable(name).map(|variable| self.addr_of(variable.at))
+    }
+
+    /// Where the descriptor is of the type that the `itab` at `at` is of, if it is one in the
+    /// executable's own data.
+    pub(crate) fn itab_type(&self, at: Addr) -> Option<Addr> {
+        let section = self.image.elf.sections().iter().find(|s| s.contains(self.va_of(at)))?;
+        let itabs = !section.name.starts_with(".text") && !section.name.contains("bss");
+        itabs.then(|| self.memory.addr(Addr(at.0.wrapping_add(self.itab.typ))).ok())?
     }
 
     /// The word that a global variable holds.

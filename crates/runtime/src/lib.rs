@@ -4,6 +4,7 @@
 //! asks how old the target's Go is.
 
 mod closure;
+pub mod code;
 pub mod evidence;
 pub mod expr;
 pub mod find;

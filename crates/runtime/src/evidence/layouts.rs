@@ -243,6 +243,8 @@ layouts! {
 
     /// `abi.UncommonType`: what follows the descriptor of a type with methods.
     UncommonType = ["internal/abi.UncommonType", "runtime.uncommontype"] {
+        /// Offset of the package's path from `moduledata.types`.
+        pkg_path: ["PkgPath", "pkgpath"],
         /// How many methods.
         mcount: ["Mcount", "mcount"],
     }

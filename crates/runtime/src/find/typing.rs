@@ -162,6 +162,12 @@ const MAX_TYPELINKS: u64 = 1 << 22;
 impl Go<'_> {
     /// Every map type with a descriptor: those that the module lists, and those met so far.
     fn map_types(&self) -> Vec<TypeId> {
+        self.meet_descriptors();
+        self.types.ids().filter(|id| matches!(self.types.get(*id).kind, Kind::Map(_))).collect()
+    }
+
+    /// Meets every type that the modules list.
+    pub(crate) fn meet_descriptors(&self) {
         for module in self.modules.iter() {
             self.types.walk_descriptors(module);
             let Some((first, count)) = module.typelinks else { continue };
@@ -173,7 +179,6 @@ impl Go<'_> {
                 }
             }
         }
-        self.types.ids().filter(|id| matches!(self.types.get(*id).kind, Kind::Map(_))).collect()
     }
 
     /// The first array of the map whose header is at `addr`, if what is there is a map.

@@ -143,20 +143,45 @@ impl<'a> Types<'a> {
         }
     }
 
+    /// The path of the package that a named type is of, or one with methods; `None` for others.
+    pub fn package(&self, id: TypeId) -> Option<String> {
+        let at = self.get(id).descriptor?;
+        let head = self.head(at).ok()?;
+        if head.tflag & TFLAG_UNCOMMON == 0 {
+            return None;
+        }
+        let uncommon = offset(at, self.sized(&head)).ok()?;
+        let path = offset(uncommon, self.layouts.uncommon.pkg_path).ok()?;
+        self.name_off(at, self.memory.u32(path).ok()? as i32).ok().filter(|path| !path.is_empty())
+    }
+
+    /// How long the part of a descriptor is that its kind alone decides, in bytes. What follows is
+    /// `abi.UncommonType`, for types that have one.
+    fn sized(&self, head: &Head) -> u64 {
+        let l = &self.layouts;
+        match head.kind & 0x1f {
+            17 => l.array.size,
+            18 => l.chan.size,
+            19 => l.func.size,
+            20 => l.interface.size,
+            21 => l.map.size,
+            22 => l.ptr.size,
+            23 => l.slice.size,
+            25 => l.strukt.size,
+            _ => l.rtype.size,
+        }
+    }
+
     /// How long the descriptor at `at` is, in bytes, with all that follows it.
     fn descriptor_size(&self, at: Addr) -> Result<u64, Fault> {
         let l = &self.layouts;
         let head = self.head(at)?;
-        let (base, extra) = match head.kind & 0x1f {
-            17 => (l.array.size, 0),
-            18 => (l.chan.size, 0),
-            19 => (l.func.size, 8 * self.parameters(at)?),
-            20 => (l.interface.size, 8 * self.count(at, l.interface.methods)?),
-            21 => (l.map.size, 0),
-            22 => (l.ptr.size, 0),
-            23 => (l.slice.size, 0),
-            25 => (l.strukt.size, l.field.size * self.count(at, l.strukt.fields)?),
-            _ => (l.rtype.size, 0),
+        let base = self.sized(&head);
+        let extra = match head.kind & 0x1f {
+            19 => 8 * self.parameters(at)?,
+            20 => 8 * self.count(at, l.interface.methods)?,
+            25 => l.field.size * self.count(at, l.strukt.fields)?,
+            _ => 0,
         };
         if head.tflag & TFLAG_UNCOMMON == 0 {
             return Ok(base + extra);
@@ -272,17 +297,19 @@ impl<'a> Types<'a> {
     }
 
     fn name(&self, at: Addr, head: &Head) -> Result<String, Fault> {
-        let module = self
-            .modules
-            .iter()
-            .find(|m| m.types.contains(&at))
-            .ok_or(Fault::new(at, Why::Unmapped))?;
-        let place = module.types.start.0.checked_add_signed(i64::from(head.name_off));
-        let name = self.name_at(Addr(place.ok_or(Fault::new(at, Why::Overflow))?))?;
+        let name = self.name_off(at, head.name_off)?;
         Ok(match name.strip_prefix('*') {
             Some(rest) if head.tflag & TFLAG_EXTRA_STAR != 0 => rest.to_owned(),
             _ => name,
         })
+    }
+
+    /// The name at an `abi.NameOff` that the descriptor at `at` states.
+    fn name_off(&self, at: Addr, off: i32) -> Result<String, Fault> {
+        let module = self.modules.iter().find(|m| m.types.contains(&at));
+        let types = module.ok_or(Fault::new(at, Why::Unmapped))?.types.start;
+        let place = types.0.checked_add_signed(off.into());
+        self.name_at(Addr(place.ok_or(Fault::new(at, Why::Overflow))?))
     }
 
     /// An `abi.Name`: one byte of flags, a varint length, the name (since 1.17).

@@ -3,7 +3,7 @@
 //! Runs on every build of the zoo under `MAPSCOPE_FIXTURES`, which `cargo xtask test` sets.
 
 #[allow(dead_code)]
-#[path = "../stacks/zoo.rs"]
+#[path = "../zoo/zoo.rs"]
 mod zoo;
 
 use std::ops::ControlFlow;

@@ -1,7 +1,9 @@
-//! Stacks of real processes, held against the tracebacks that Go's own runtime prints of them.
+//! What is seen of real processes, held against what Go's own runtime and linker say: stacks against
+//! tracebacks, and in [`code`] what machine code tells against DWARF.
 //!
 //! Runs on every build of the zoo under `MAPSCOPE_FIXTURES`, which `cargo xtask test` sets.
 
+mod code;
 mod faults;
 mod printed;
 mod zoo;

@@ -1,0 +1,80 @@
+//! What a call tells of its arguments and results.
+
+use mapscope_binary::{FileVa, Pclntab};
+use rustc_hash::FxHashMap;
+
+/// A function, by what a call of it tells. Registers are numbered in the order of arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Callee {
+    /// A map operation: the map's type in 0, the map in 1; the result points to an elem.
+    MapOperation,
+    /// As before; the result tells nothing.
+    MapStatement,
+    /// Makes a map of the type in 0; the header, if it is given, in 2.
+    MakeMap,
+    /// Makes a value of the type in this register, and returns a pointer to it.
+    New(u8),
+    /// Makes an array of the element type in 0.
+    MakeSlice,
+    /// Appends: the old array in 0, the element type in 4.
+    GrowSlice,
+    /// Makes a channel of the type in 0.
+    MakeChan,
+    /// Copies a value of the type in 0 to where 1 points, from where 2 points.
+    Move,
+    /// Keeps every register.
+    Barrier,
+    /// Of the runtime, or not Go: nothing is known of what it takes.
+    Opaque,
+    /// A function of the program, whose arguments and results flow.
+    Plain,
+}
+
+/// Every function of the executable by its entry.
+pub(super) struct Callees(FxHashMap<FileVa, Callee>);
+
+impl Callees {
+    pub(super) fn of(table: &Pclntab<'_>) -> Callees {
+        let named = table.funcs().map(|f| match f.is_assembly() && !f.name().contains(BARRIER) {
+            true => (f.entry(), Callee::Opaque),
+            false => (f.entry(), classify(f.name())),
+        });
+        Callees(named.collect())
+    }
+
+    pub(super) fn get(&self, entry: FileVa) -> Callee {
+        self.0.get(&entry).copied().unwrap_or(Callee::Opaque)
+    }
+}
+
+const BARRIER: &str = "gcWriteBarrier";
+
+/// Names are those of `cmd/compile/internal/typecheck/_builtin/runtime.go`, Go 1.19 to 1.27.
+fn classify(name: &str) -> Callee {
+    let Some(name) = name.strip_prefix("runtime.") else {
+        return match name.starts_with("internal/runtime/") || name.contains("[...]") {
+            // One body for several types of the same shape: what flows through it is not one type.
+            true => Callee::Opaque,
+            false => Callee::Plain,
+        };
+    };
+    match name {
+        "mapassign" | "mapaccess1" | "mapaccess2" => Callee::MapOperation,
+        "mapdelete" | "mapclear" | "mapiterinit" | "mapIterStart" => Callee::MapStatement,
+        "makemap" | "makemap64" => Callee::MakeMap,
+        "newobject" => Callee::New(0),
+        "makeslice" | "makeslice64" => Callee::MakeSlice,
+        "growslice" => Callee::GrowSlice,
+        "makechan" | "makechan64" => Callee::MakeChan,
+        "typedmemmove" | "wbMove" => Callee::Move,
+        _ if name.starts_with(BARRIER) => Callee::Barrier,
+        _ if name.starts_with("mapassign_fast") => Callee::MapOperation,
+        _ if name.starts_with("mapaccess") => Callee::MapOperation,
+        _ if name.starts_with("mapdelete_fast") => Callee::MapStatement,
+        // Since 1.27 the compiler calls the allocator of a size class itself: size, type, zero.
+        _ if name.starts_with("mallocgcSmall") || name.starts_with("mallocgcTiny") => {
+            Callee::New(1)
+        }
+        _ => Callee::Opaque,
+    }
+}

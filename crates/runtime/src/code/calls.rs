@@ -1,0 +1,161 @@
+//! What calls tell, and where values go.
+
+use mapscope_binary::FileVa;
+
+use super::body::Body;
+use super::callee::Callee;
+use super::operands::data_word;
+use super::place::{Holds, Place, PlaceId};
+use super::registers::{ARGUMENTS, Content};
+use crate::types::TypeId;
+
+impl Body<'_, '_, '_> {
+    pub(super) fn flow(&mut self, content: Content, to: PlaceId) {
+        match content {
+            Content::Known(holds) => self.sweep.tell(to, holds),
+            Content::Of(from) if from != to => {
+                self.sweep.flows.insert((from, to));
+            }
+            Content::Address(va) => {
+                let pointee = self.place(Place::Global(va));
+                self.sweep.points.insert((pointee, to));
+            }
+            Content::Frame(slot) => {
+                let pointee = self.place(Place::Slot(self.entry, slot));
+                self.sweep.points.insert((pointee, to));
+            }
+            Content::Of(_) | Content::Unknown => {}
+        }
+    }
+
+    /// The code uses `content` as what `holds` says.
+    pub(super) fn used_as(&mut self, content: Content, holds: Holds) {
+        let pointee = match holds {
+            Holds::Map(ty) => Some(Holds::Header(ty)),
+            Holds::Pointer(ty) => Some(Holds::Value(ty)),
+            _ => None,
+        };
+        match (content, pointee) {
+            (Content::Of(place), _) => {
+                self.sweep.read.insert(place);
+                self.sweep.tell(place, holds);
+            }
+            (Content::Address(va), Some(pointee)) => {
+                let place = self.place(Place::Global(va));
+                self.sweep.tell(place, pointee);
+            }
+            (Content::Frame(slot), Some(pointee)) => {
+                let place = self.place(Place::Slot(self.entry, slot));
+                self.sweep.tell(place, pointee);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn results(&mut self) {
+        for (i, register) in ARGUMENTS.into_iter().enumerate() {
+            let content = self.registers.get(register);
+            if content != Content::Unknown {
+                let result = self.place(Place::Result(self.entry, i as u8));
+                self.flow(content, result);
+            }
+        }
+    }
+
+    pub(super) fn argument(&self, i: u8) -> Content {
+        self.registers.get(ARGUMENTS[usize::from(i)])
+    }
+
+    pub(super) fn type_in(&mut self, i: u8) -> Option<TypeId> {
+        match self.argument(i) {
+            Content::Address(va) => self.sweep.type_at(va),
+            _ => None,
+        }
+    }
+
+    pub(super) fn call(&mut self, entry: FileVa) {
+        let callee = self.sweep.callees.get(entry);
+        if callee == Callee::Barrier {
+            return;
+        }
+        let result = self.runtime_call(callee);
+        if callee == Callee::Plain {
+            self.pass(entry);
+        }
+        self.registers.clear();
+        match result {
+            Some(holds) => self.registers.set(ARGUMENTS[0], Content::Known(holds)),
+            None if callee == Callee::Plain => self.take(entry),
+            None => {}
+        }
+    }
+
+    /// Notes what a call of the runtime tells, and what its result holds.
+    pub(super) fn runtime_call(&mut self, callee: Callee) -> Option<Holds> {
+        match callee {
+            Callee::MapOperation | Callee::MapStatement => {
+                let ty = self.type_in(0)?;
+                let elem = self.sweep.go.types.map(ty)?.elem;
+                self.used_as(self.argument(1), Holds::Map(ty));
+                (callee == Callee::MapOperation).then_some(Holds::Pointer(elem))
+            }
+            Callee::MakeMap => {
+                let ty = self.type_in(0)?;
+                self.used_as(self.argument(2), Holds::Map(ty));
+                Some(Holds::Map(ty))
+            }
+            Callee::New(at) => {
+                let ty = self.type_in(at)?;
+                self.sweep.allocated.insert(ty);
+                Some(Holds::Pointer(ty))
+            }
+            Callee::MakeSlice => Some(Holds::Slice(self.type_in(0)?)),
+            Callee::MakeChan => Some(Holds::Value(self.type_in(0)?)),
+            Callee::GrowSlice => self.grow_slice(),
+            Callee::Move => {
+                let holds = Holds::Pointer(self.type_in(0)?);
+                self.used_as(self.argument(1), holds);
+                self.used_as(self.argument(2), holds);
+                None
+            }
+            Callee::Barrier | Callee::Opaque | Callee::Plain => None,
+        }
+    }
+
+    /// `growslice` takes the element type first until 1.19, and last since 1.20
+    /// (golang.org/cl/419755).
+    pub(super) fn grow_slice(&mut self) -> Option<Holds> {
+        let (ty, old) = match self.type_in(4) {
+            Some(ty) => (ty, 0),
+            None => (self.type_in(0)?, 1),
+        };
+        let holds = Holds::Slice(ty);
+        self.used_as(self.argument(old), holds);
+        Some(holds)
+    }
+
+    /// Passes what the registers hold as arguments.
+    pub(super) fn pass(&mut self, entry: FileVa) {
+        for i in 0..ARGUMENTS.len() as u8 {
+            let content = self.argument(i);
+            if content != Content::Unknown {
+                let argument = self.place(Place::Argument(entry, i));
+                self.flow(content, argument);
+            }
+            if let Some(ty) = self.dynamic(content)
+                && let Some(data) = ARGUMENTS.get(usize::from(i) + 1)
+                && let Some(holds) = data_word(self.sweep, ty)
+            {
+                self.used_as(self.registers.get(*data), holds);
+            }
+        }
+    }
+
+    /// Takes results into the registers.
+    pub(super) fn take(&mut self, entry: FileVa) {
+        for (i, register) in ARGUMENTS.into_iter().enumerate() {
+            let result = self.place(Place::Result(entry, i as u8));
+            self.registers.set(register, Content::Of(result));
+        }
+    }
+}

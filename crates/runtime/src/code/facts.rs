@@ -1,0 +1,66 @@
+//! What came of it.
+
+use std::collections::BTreeMap;
+
+use mapscope_binary::FileVa;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::place::Holds;
+use super::sweep::Sweep;
+use crate::Go;
+use crate::types::TypeId;
+
+/// What the code says that a place holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What it holds.
+    pub holds: Holds,
+    /// How many instructions say so. Zero where it follows from what flows between places.
+    pub times: u32,
+}
+
+/// What the machine code of an executable says of the types of its variables.
+///
+/// Where a place is told to hold one thing, the code has never been seen to use it otherwise; that
+/// is strong evidence, though not proof: code that is not reached statically may use it otherwise.
+/// Where it is told to hold several, the most often told comes first.
+#[derive(Default)]
+pub struct Facts {
+    pub(super) globals: BTreeMap<FileVa, Vec<Told>>,
+    pub(super) slots: FxHashMap<FileVa, BTreeMap<i32, Vec<Told>>>,
+    pub(super) closures: FxHashMap<FileVa, TypeId>,
+    pub(super) allocated: FxHashSet<TypeId>,
+}
+
+impl Facts {
+    /// Reads the code of the whole executable. Functions of the runtime are left out: they treat
+    /// memory as what it is not.
+    pub(crate) fn read(go: &Go<'_>) -> Facts {
+        let Some(mut sweep) = Sweep::new(go) else { return Facts::default() };
+        sweep.run();
+        sweep.solve()
+    }
+
+    /// Words of the executable's data, by address.
+    pub fn globals(&self) -> impl Iterator<Item = (FileVa, &[Told])> {
+        self.globals.iter().map(|(va, told)| (*va, told.as_slice()))
+    }
+
+    /// Words of the frames of the function that begins at `entry`: bytes from the frame's
+    /// canonical address (what its caller's stack pointer was before the call), and what is there.
+    pub fn slots(&self, entry: FileVa) -> impl Iterator<Item = (i32, &[Told])> {
+        let slots = self.slots.get(&entry).into_iter().flatten();
+        slots.map(|(offset, told)| (*offset, told.as_slice()))
+    }
+
+    /// The type of the closures made of the function that begins at `entry`: a struct of the code
+    /// pointer and of what was captured.
+    pub fn closure(&self, entry: FileVa) -> Option<TypeId> {
+        self.closures.get(&entry).copied()
+    }
+
+    /// The types that the code allocates.
+    pub fn allocated(&self) -> &FxHashSet<TypeId> {
+        &self.allocated
+    }
+}

@@ -1,0 +1,73 @@
+//! What the registers hold between two instructions.
+
+use iced_x86::Register;
+use mapscope_binary::FileVa;
+
+use super::place::{Holds, PlaceId};
+
+/// What one register holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Nothing that is followed.
+    #[default]
+    Unknown,
+    /// This address of the executable.
+    Address(FileVa),
+    /// What lies at this place.
+    Of(PlaceId),
+    /// A word of which the type is known.
+    Known(Holds),
+    /// The address of a word of this frame, in bytes from the frame's canonical address.
+    Frame(i32),
+}
+
+/// Registers in the order in which Go passes integers and pointers (ABIInternal,
+/// cmd/compile/abi-internal.md; amd64).
+pub(super) const ARGUMENTS: [Register; 9] = [
+    Register::RAX,
+    Register::RBX,
+    Register::RCX,
+    Register::RDI,
+    Register::RSI,
+    Register::R8,
+    Register::R9,
+    Register::R10,
+    Register::R11,
+];
+
+/// The register that holds the closure at a function's entry.
+pub(super) const CONTEXT: Register = Register::RDX;
+
+/// The sixteen general registers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Registers([Content; 16]);
+
+impl Registers {
+    pub(super) fn get(&self, register: Register) -> Content {
+        index(register).map_or(Content::Unknown, |i| self.0[i])
+    }
+
+    pub(super) fn set(&mut self, register: Register, content: Content) {
+        if let Some(i) = index(register) {
+            // A part of a register that is written leaves no whole word behind.
+            self.0[i] = if register.size() >= 4 { content } else { Content::Unknown };
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0 = Default::default();
+    }
+
+    /// Keeps what is the same on both ways to here.
+    pub(super) fn meet(&mut self, other: &Registers) {
+        for (own, other) in self.0.iter_mut().zip(&other.0) {
+            if own != other {
+                *own = Content::Unknown;
+            }
+        }
+    }
+}
+
+fn index(register: Register) -> Option<usize> {
+    register.is_gpr().then(|| register.full_register().number())
+}

@@ -1,0 +1,85 @@
+//! What machine code says of types, held against the DWARF of the same executables.
+
+use mapscope_binary::Elf;
+use mapscope_runtime::code::Holds;
+use mapscope_runtime::types::{Kind, TypeId};
+use mapscope_runtime::{Go, Image};
+use mapscope_target::{Live, Progress};
+
+use crate::zoo::{Zoo, zoos};
+
+/// What DWARF says of the first word of a variable of this type, where that leads to maps.
+fn first_word(go: &Go<'_>, ty: TypeId) -> Option<Holds> {
+    match &go.types.get(ty).kind {
+        Kind::Pointer(to) => Some(Holds::Pointer(*to)),
+        Kind::Slice(of) => Some(Holds::Slice(*of)),
+        Kind::Map(_) => Some(Holds::Map(ty)),
+        Kind::Struct(fields) => first_word(go, fields.first()?.ty),
+        _ => None,
+    }
+}
+
+fn type_of(holds: Holds) -> TypeId {
+    match holds {
+        Holds::Pointer(ty)
+        | Holds::Slice(ty)
+        | Holds::Map(ty)
+        | Holds::Header(ty)
+        | Holds::Value(ty) => ty,
+    }
+}
+
+/// Whether a value of type `outer` begins with one of type `inner`.
+fn begins_with(go: &Go<'_>, outer: TypeId, inner: TypeId) -> bool {
+    outer == inner
+        || match &go.types.get(outer).kind {
+            Kind::Struct(fields) => fields.first().is_some_and(|f| begins_with(go, f.ty, inner)),
+            Kind::Array(of, _) => begins_with(go, *of, inner),
+            _ => false,
+        }
+}
+
+/// Whether what is told is true, if not the whole truth: the array behind a slice literal is made
+/// as an array, a variable can be told of as a whole, and a pointer to a struct is one to its first
+/// field.
+fn agrees(go: &Go<'_>, told: Holds, expected: Holds, ty: TypeId) -> bool {
+    match (told, expected) {
+        (Holds::Value(whole), _) => begins_with(go, ty, whole),
+        (Holds::Pointer(array), Holds::Slice(of)) => begins_with(go, array, of),
+        (Holds::Pointer(told), Holds::Pointer(to)) => begins_with(go, to, told),
+        _ => told == expected,
+    }
+}
+
+#[test]
+fn globals_hold_what_dwarf_says() {
+    for (variant, exe) in zoos() {
+        let zoo = Zoo::start(&exe);
+        let data = std::fs::read(&exe).unwrap();
+        let elf = Elf::parse(&data).unwrap();
+        let image = Image::parse(&elf).unwrap();
+        let live = Live::open(zoo.pid()).unwrap();
+        let progress = Progress::default();
+        let go = Go::open(&image, &live, &progress).unwrap();
+        let globals = image.debug.as_ref().unwrap().globals();
+        let (mut right, mut silent) = (0, Vec::new());
+        for global in globals.iter().filter(|global| global.name.starts_with("main.")) {
+            let ty = go.types.of_debug(global.ty);
+            let Some(expected) = first_word(&go, ty) else { continue };
+            if !go.types.reaches_map(ty) {
+                continue;
+            }
+            let told = go.code().globals().find(|(va, _)| *va == global.addr);
+            match told.and_then(|(_, told)| told.first()) {
+                None => silent.push(global.name),
+                Some(told) if agrees(&go, told.holds, expected, ty) => right += 1,
+                Some(told) => {
+                    let types: Vec<_> =
+                        [expected, told.holds].map(|h| go.types.get(type_of(h))).into();
+                    panic!("{variant}: {}: {expected:?}, told {told:?}: {types:#?}", global.name)
+                }
+            }
+        }
+        assert!(right >= 19 && silent.len() <= 3, "{variant}: {right} told, {silent:?} not");
+    }
+}
