@@ -72,6 +72,16 @@ fn build(variant: &Variant, home: &Path) -> Result<()> {
 }
 
 fn compile(variant: &Variant, program: &str, out: &Path) -> Result<()> {
+    compile_with(variant, program, out, &[])
+}
+
+/// Builds `program` into the directory `out`, with more settings in the environment.
+pub(crate) fn compile_with(
+    variant: &Variant,
+    program: &str,
+    out: &Path,
+    more: &[(&str, &str)],
+) -> Result<()> {
     let sources = source_dir().join(program);
     let language = out.join(format!("{program}.mod"));
     // The release's own language version, with the behaviour (GODEBUG defaults) it implies.
@@ -83,6 +93,7 @@ fn compile(variant: &Variant, program: &str, out: &Path) -> Result<()> {
     mode_flags(&mut go, variant.mode);
     go.env("GOEXPERIMENT", variant.experiment);
     go.env("GOCACHE", cache::root()?.join("build").join(variant.pin.version));
+    go.envs(more.iter().copied());
     quiet(go.arg("-o").arg(out.join(program)).arg("."))?;
     fs::remove_file(&language)?;
     Ok(())
@@ -98,7 +109,7 @@ fn mode_flags(go: &mut Command, mode: Mode) {
     };
 }
 
-fn checkout() -> PathBuf {
+pub(crate) fn checkout() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().unwrap_or(xtask).to_path_buf()
 }
@@ -108,7 +119,7 @@ fn source_dir() -> PathBuf {
 }
 
 /// A name for what the fixtures are made of: their sources, the pins, and how they are built.
-fn source_hash() -> Result<String> {
+pub(crate) fn source_hash() -> Result<String> {
     let mut hash = Sha256::new();
     for part in ["pins.rs", "variants.rs", "fixtures.rs"] {
         hash.update(fs::read(checkout().join("xtask/src").join(part))?);

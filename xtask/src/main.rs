@@ -6,6 +6,7 @@ mod cache;
 mod demo;
 mod fixtures;
 mod fuzz;
+mod layouts;
 mod pins;
 mod process;
 mod test;
@@ -21,6 +22,7 @@ usage: cargo xtask TASK
 
   toolchains [--only RELEASE]   fetch, verify and unpack the pinned Go toolchains
   fixtures   [--only RELEASE]   build the fixture programs with them
+  layouts    [--only RELEASE]   make the tables of layouts/ anew, from builds with DWARF
   test                          everything a change must pass: format, lints, licences,
                                 toolchains, fixtures, all tests, ten seconds a fuzz target
   fuzz [--seconds N] [TARGET..] run the fuzz targets, or some of them, for N seconds each
@@ -54,6 +56,8 @@ fn run(args: &[String]) -> Result<()> {
         ["fixtures", "--only", release] => fixtures::all(release).map(drop),
         ["fuzz", ref rest @ ..] => fuzz::all(rest),
         ["bench", ref rest @ ..] => bench::all(rest),
+        ["layouts"] => layouts::all(""),
+        ["layouts", "--only", release] => layouts::all(release),
         ["demo-sample"] => demo::sample(),
         ["test"] => test::all(),
         [] | ["help" | "-h" | "--help"] => {

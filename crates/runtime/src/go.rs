@@ -5,19 +5,22 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mapscope_binary::FileVa;
+use mapscope_binary::{FileVa, Pclntab};
 use mapscope_target::{
     Addr, Fault, Kind as TargetKind, Memory, MemoryExt, Pause, Progress, Target, Why,
 };
 
 use crate::closure::Closures;
 use crate::code::Facts;
-use crate::evidence::{DwarfSource, Hchan, Itab, Missing, Moduledata, Source};
+use crate::evidence::table::Choice;
+use crate::evidence::{Hchan, Itab, Layouts, Missing, Moduledata, SIZE_CLASSES, Source};
+use crate::first_module;
 use crate::heap::{Heap, SizeClasses};
 use crate::image::Image;
 use crate::load::bias;
 use crate::maps::{self, Care, Damage, MapAt, MapShape, Reader, Survey};
 use crate::module::Module;
+use crate::symbols::Symbols;
 use crate::types::{Kind, TypeId, Types};
 use crate::value::word;
 
@@ -44,6 +47,8 @@ pub struct Go<'a> {
     memory: &'a dyn Memory,
     bias: u64,
     evidence: Vec<String>,
+    layouts: Layouts<'a>,
+    symbols: Symbols<'a>,
     pause: RefCell<Hold<'a>>,
 }
 
@@ -70,9 +75,9 @@ pub struct Missed {
 /// Why a process cannot be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The executable has no DWARF, and nothing else tells its layouts yet.
-    #[error("the executable has no DWARF (built with -ldflags=-w or -s, or stripped)")]
-    NoDwarf,
+    /// The executable has no DWARF, and there is no table of layouts.
+    #[error("the executable has no DWARF, and no table has the layouts of {0}")]
+    NoLayouts(String),
     /// The process does not say where the executable was loaded.
     #[error("the target does not say where its executable is loaded (no AT_ENTRY)")]
     NoLoadAddress,
@@ -106,27 +111,30 @@ impl<'a> Go<'a> {
         target: &'a dyn Target,
         progress: &'a Progress,
     ) -> Result<Go<'a>, OpenError> {
-        let debug = image.debug.as_ref().ok_or(OpenError::NoDwarf)?;
-        let source = DwarfSource(debug);
+        let layouts = Layouts::of(image)?;
+        let source = layouts.source();
         let memory = target.as_memory();
         let bias = bias(image.elf, &target.auxv())?;
-        let global = |name: &'static str| {
-            let found = image.variable(name).ok_or(OpenError::NoVariable(name))?;
-            Ok::<_, OpenError>(Addr(found.at.0.wrapping_add(bias)))
-        };
-        let modules = modules(memory, &source, global("runtime.firstmoduledata")?)?;
+        let modules = modules(image, memory, source, bias)?;
         check(image, &modules, bias)?;
-        let classes = size_classes(image, memory, bias);
-        let heap = Heap::new(memory, &source, global("runtime.mheap_")?, classes)?;
+        let pclntab = pclntab(image, &modules, bias);
+        let symbols = Symbols::new(image, pclntab, layouts.table());
+        let mheap =
+            symbols.find("runtime.mheap_").ok_or(OpenError::NoVariable("runtime.mheap_"))?;
+        let mheap = Addr(mheap.at.0.wrapping_add(bias));
+        let classes = size_classes(image, layouts.table(), memory, bias);
+        let heap = Heap::new(memory, source, mheap, classes)?;
         Ok(Go {
-            types: Types::new(memory, Some(debug), &source, Rc::clone(&modules))?,
+            types: Types::new(memory, image.debug.as_ref(), source, Rc::clone(&modules))?,
             heap,
-            shape: maps::shape(&source)?,
-            hchan: Hchan::load(&source)?,
-            itab: Itab::load(&source)?,
+            shape: maps::shape(source)?,
+            hchan: Hchan::load(source)?,
+            itab: Itab::load(source)?,
             closures: Closures::default(),
             code: OnceCell::new(),
             evidence: vec![format!("layouts: {}", source.name())],
+            layouts,
+            symbols,
             image,
             target,
             progress,
@@ -187,8 +195,7 @@ impl<'a> Go<'a> {
 
     /// The name of the function that begins at, or contains, `code`.
     pub fn function_name(&self, code: Addr) -> Option<String> {
-        let table = self.image.pclntab.as_ref().ok()?;
-        let name = table.find(self.va_of(code))?.name();
+        let name = self.pclntab()?.find(self.va_of(code))?.name();
         (!name.is_empty()).then(|| name.to_owned())
     }
 
@@ -220,9 +227,21 @@ impl<'a> Go<'a> {
         Ok(self.types.of_descriptor(descriptor))
     }
 
-    /// Where the global variable with this linker's name lies: by DWARF, else by the symbol table.
+    /// Where the global variable with this linker's name lies: by DWARF, else by the symbol table,
+    /// else by the code of the runtime that uses it, of those that
+    /// [`VARIABLES`](crate::evidence::VARIABLES) lists.
     pub fn variable(&self, name: &str) -> Option<Addr> {
-        self.image.variable(name).map(|variable| self.addr_of(variable.at))
+        self.symbols.find(name).map(|variable| self.addr_of(variable.at))
+    }
+
+    /// What tells the layouts of the runtime's structures.
+    pub(crate) fn layouts(&self) -> &Layouts<'a> {
+        &self.layouts
+    }
+
+    /// The executable's functions, if they can be found.
+    pub fn pclntab(&self) -> Option<&Pclntab<'a>> {
+        self.symbols.pclntab()
     }
 
     /// Where the descriptor is of the type that the `itab` at `at` is of, if it is one in the
@@ -309,11 +328,18 @@ impl<'a> Go<'a> {
 }
 
 fn modules(
+    image: &Image<'_>,
     memory: &dyn Memory,
     source: &dyn Source,
-    first: Addr,
+    bias: u64,
 ) -> Result<Rc<[Module]>, OpenError> {
     let layout = Moduledata::load(source)?;
+    let named = image.variable("runtime.firstmoduledata");
+    let first = match named {
+        Some(variable) => Addr(variable.at.0.wrapping_add(bias)),
+        None => first_module::find(image.elf, memory, &layout, bias)
+            .ok_or(OpenError::NoVariable("runtime.firstmoduledata"))?,
+    };
     match Module::all(memory, &layout, first) {
         Ok(modules) => Ok(modules.into()),
         Err(fault) => Err(OpenError::Unreadable { what: "runtime.firstmoduledata", fault }),
@@ -326,7 +352,9 @@ fn check(image: &Image<'_>, modules: &[Module], bias: u64) -> Result<(), OpenErr
     let Some(module) = modules.first() else {
         return contradiction("the process has no module".into());
     };
-    if let Ok(table) = &image.pclntab {
+    if let Ok(table) = &image.pclntab
+        && image.elf.symbol("runtime.text").is_some()
+    {
         let text = Addr(table.text().0.wrapping_add(bias));
         if module.text.start != text {
             let stated = module.text.start;
@@ -335,19 +363,32 @@ fn check(image: &Image<'_>, modules: &[Module], bias: u64) -> Result<(), OpenErr
             ));
         }
     }
-    let ordered = |range: &std::ops::Range<Addr>| range.start <= range.end;
-    if !module.data.iter().chain([&module.types]).all(ordered) {
+    if !module.is_ordered() {
         return contradiction("moduledata's ranges end before they begin".into());
     }
     Ok(())
 }
 
 /// The runtime's table of size classes; an empty one, which does not round, where it is not found.
-fn size_classes(image: &Image<'_>, memory: &dyn Memory, bias: u64) -> SizeClasses {
-    let found = ["internal/runtime/gc.SizeClassToSize", "runtime.class_to_size"]
-        .iter()
-        .find_map(|name| image.variable(name));
-    let Some(table) = found else { return SizeClasses::default() };
+fn size_classes(
+    image: &Image<'_>,
+    layouts: Option<&Choice>,
+    memory: &dyn Memory,
+    bias: u64,
+) -> SizeClasses {
+    let Some(table) = SIZE_CLASSES.iter().find_map(|name| image.variable(name)) else {
+        return SizeClasses::new(layouts.map(|l| l.layouts.classes.clone()).unwrap_or_default());
+    };
     let at = Addr(table.at.0.wrapping_add(bias));
     SizeClasses::read(memory, at, table.size / 2).unwrap_or_default()
+}
+
+/// The functions of the executable, whose code begins and whose inline trees lie where moduledata
+/// says: without symbols nothing in the file tells of either.
+fn pclntab<'a>(image: &'a Image<'a>, modules: &[Module], bias: u64) -> Option<Pclntab<'a>> {
+    let module = modules.first()?;
+    let va = |addr: Addr| FileVa(addr.0.wrapping_sub(bias));
+    let bytes = Pclntab::locate(image.elf)?;
+    let table = Pclntab::parse(bytes, va(module.text.start)).ok()?;
+    Some(table.with_gofunc(image.elf.bytes_from(va(module.gofunc)).unwrap_or_default()))
 }

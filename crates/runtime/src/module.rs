@@ -43,7 +43,7 @@ impl Module {
         Ok(modules)
     }
 
-    fn read(memory: &dyn Memory, l: &Moduledata, at: Addr) -> Result<Module, Fault> {
+    pub(crate) fn read(memory: &dyn Memory, l: &Moduledata, at: Addr) -> Result<Module, Fault> {
         let word = |offset: u64| memory.addr(Addr(at.0.wrapping_add(offset)));
         let range = |from: u64, to: u64| Ok(word(from)?..word(to)?);
         let types = range(l.types, l.etypes)?;
@@ -71,5 +71,11 @@ impl Module {
             typelinks,
             gofunc: word(l.gofunc)?,
         })
+    }
+
+    /// Whether its ranges end after they begin.
+    pub(crate) fn is_ordered(&self) -> bool {
+        let mut ranges = self.data.iter().chain([&self.text, &self.types]);
+        ranges.all(|range| range.start <= range.end)
     }
 }

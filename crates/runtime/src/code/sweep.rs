@@ -40,7 +40,7 @@ const MAX_CODE: u64 = 1 << 20;
 impl<'g, 'a> Sweep<'g, 'a> {
     /// A pass over the code of `go`'s executable; `None` where no table tells its functions.
     pub(super) fn new(go: &'g Go<'a>) -> Option<Sweep<'g, 'a>> {
-        let table = go.image.pclntab.as_ref().ok()?;
+        let table = go.pclntab()?;
         Some(Sweep {
             go,
             callees: Callees::of(table),
@@ -59,7 +59,7 @@ impl<'g, 'a> Sweep<'g, 'a> {
 
     pub(super) fn run(&mut self) {
         let go = self.go;
-        let Ok(table) = go.image.pclntab.as_ref() else { return };
+        let Some(table) = go.pclntab() else { return };
         let mut instructions = Vec::new();
         go.progress.begin("reading the code", table.len() as u64);
         for func in table.funcs() {

@@ -3,6 +3,7 @@
 //! One declaration a structure. Each structure and each member may have several names, the newest
 //! first: a rename upstream costs one string here. A member behind `?` may be absent.
 
+use super::asked::Asked;
 use super::{Missing, Source};
 
 /// Declares layouts: `Name = ["runtime.newName", "runtime.oldName"] { member: ["path", …], … }`.
@@ -32,7 +33,11 @@ macro_rules! layouts {
                 })
             }
         }
-    )* };
+    )*
+        /// Every structure declared here.
+        pub(super) const STRUCTURES: &[Asked] =
+            &[$( Asked { names: &[$($ty),+], paths: &[$( $($path),+ ),*] } ),*];
+    };
     (@type) => { u64 };
     (@type optional) => { Option<u64> };
     (@load $source:expr, $ty:expr, [$($path:literal),+]) => {{

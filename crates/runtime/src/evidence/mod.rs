@@ -1,17 +1,60 @@
 //! Which layouts are right, decided by the target and not by a version number.
 //!
 //! A [`Source`] answers questions of the form «where in `runtime.g` is `sched.sp`». The binary's
-//! own DWARF is one ([`dwarf`]); a generated table for binaries without DWARF is another. The
+//! own DWARF is one ([`DwarfSource`]); a generated table ([`table`]) for binaries without is another. The
 //! structures asked for are declared in [`layouts`], by the names the Go runtime gives them, the
 //! newest spelling first.
 
+mod asked;
 mod dwarf;
 mod layouts;
 mod missing;
+mod operands;
+pub mod table;
 
+pub use asked::{Asked, CONSTANTS, SIZE_CLASSES, VARIABLES, asked};
 pub use dwarf::DwarfSource;
 pub use layouts::*;
 pub use missing::Missing;
+pub use operands::operands;
+
+use crate::{Image, OpenError};
+
+/// Where the layouts of an executable are taken from.
+pub(crate) enum Layouts<'a> {
+    /// From its own DWARF.
+    Dwarf(DwarfSource<'a, 'a>),
+    /// From a table.
+    Table(Box<table::Choice>),
+}
+
+impl<'a> Layouts<'a> {
+    /// The best there is.
+    pub(crate) fn of(image: &'a Image<'a>) -> Result<Layouts<'a>, OpenError> {
+        if let Some(debug) = &image.debug {
+            return Ok(Layouts::Dwarf(DwarfSource(debug)));
+        }
+        let table = table::Choice::of(&image.build);
+        let none = || OpenError::NoLayouts(image.build.version.clone());
+        Ok(Layouts::Table(Box::new(table.ok_or_else(none)?)))
+    }
+
+    /// What tells them.
+    pub(crate) fn source(&self) -> &dyn Source {
+        match self {
+            Layouts::Dwarf(source) => source,
+            Layouts::Table(table) => table.as_ref(),
+        }
+    }
+
+    /// The table, where there is no DWARF.
+    pub(crate) fn table(&self) -> Option<&table::Choice> {
+        match self {
+            Layouts::Dwarf(_) => None,
+            Layouts::Table(table) => Some(table),
+        }
+    }
+}
 
 /// Where a member lies in its structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -134,7 +134,7 @@ impl Candidates {
 /// The map types whose descriptors the code of the function at `va` loads: `lea` with an address
 /// relative to the next instruction.
 fn loaded(go: &Go<'_>, types: &MapTypes, va: FileVa) -> Vec<TypeId> {
-    let Some(function) = go.image.pclntab.as_ref().ok().and_then(|table| table.find(va)) else {
+    let Some(function) = go.pclntab().and_then(|table| table.find(va)) else {
         return Vec::new();
     };
     let (entry, end) = (function.entry(), function.end());

@@ -4,7 +4,7 @@ use mapscope_binary::FileVa;
 use mapscope_target::{Addr, Fault, Thread};
 
 use super::{Goroutine, Goroutines, Status, WaitReasons};
-use crate::evidence::{DwarfSource, G, M};
+use crate::evidence::{G, M};
 use crate::stack::{Code, Unwinder};
 use crate::{Go, OpenError};
 
@@ -18,20 +18,22 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// Gathers them from the executable's DWARF.
+    /// Gathers them from the executable's DWARF, or from what stands in for it.
     ///
     /// # Errors
     /// No evidence for a layout, or no variable `runtime.allgs`.
     pub fn open(go: &Go<'_>) -> Result<Scheduler, OpenError> {
-        let debug = go.image.debug.as_ref().ok_or(OpenError::NoDwarf)?;
-        let source = DwarfSource(debug);
+        let source = go.layouts().source();
         let allgs = go.variable("runtime.allgs").ok_or(OpenError::NoVariable("runtime.allgs"))?;
-        let reasons = go.image.variable("runtime.waitReasonStrings").and_then(|reasons| {
-            WaitReasons::read(go.memory(), go.addr_of(reasons.at), reasons.size).ok()
-        });
+        let reasons = match go.image.variable("runtime.waitReasonStrings") {
+            Some(reasons) => {
+                WaitReasons::read(go.memory(), go.addr_of(reasons.at), reasons.size).ok()
+            }
+            None => go.layouts().table().map(|table| WaitReasons::new(&table.layouts.reasons)),
+        };
         Ok(Scheduler {
-            g: G::load(&source)?,
-            m: M::load(&source)?,
+            g: G::load(source)?,
+            m: M::load(source)?,
             allgs,
             reasons: reasons.unwrap_or_default(),
         })
@@ -55,10 +57,10 @@ impl Scheduler {
     /// executable whose pclntab could not be read.
     pub fn unwinder<'s, 'a>(
         &'s self,
-        go: &Go<'a>,
+        go: &'s Go<'a>,
         threads: &'s [Thread],
     ) -> Option<Unwinder<'s, 'a>> {
-        let table = go.image.pclntab.as_ref().ok()?;
+        let table = go.pclntab()?;
         let code = Code::new(table, go.addr_of(FileVa(0)).0);
         Some(Unwinder::new(go.memory(), code, &self.g, &self.m, threads))
     }

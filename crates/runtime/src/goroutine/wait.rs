@@ -13,6 +13,11 @@ const STRING: u64 = 16;
 pub struct WaitReasons(Vec<String>);
 
 impl WaitReasons {
+    /// Those of a table.
+    pub(crate) fn new(reasons: &[String]) -> WaitReasons {
+        WaitReasons(reasons.to_vec())
+    }
+
     /// Reads the array of strings at `addr`, which takes `size` bytes.
     ///
     /// # Errors

@@ -118,7 +118,7 @@ fn unreadable(names: [&'static str; 2], fault: Fault) -> NoAlgorithm {
 
 /// Whether the fallback's constants are in its code, as they were until 1.22.
 fn has_fixed_constants(go: &Go<'_>) -> bool {
-    let Ok(table) = &go.image.pclntab else { return false };
+    let Some(table) = go.pclntab() else { return false };
     let Some(function) = table.named("runtime.memhash64Fallback") else { return false };
     let len = function.end().offset_from(function.entry()).unwrap_or(0);
     let code = go.image.elf.bytes_at(function.entry(), len);

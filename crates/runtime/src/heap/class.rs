@@ -7,6 +7,11 @@ use mapscope_target::{Addr, Fault, Memory, MemoryExt};
 pub struct SizeClasses(Vec<u16>);
 
 impl SizeClasses {
+    /// Those of a table.
+    pub(crate) fn new(sizes: Vec<u16>) -> SizeClasses {
+        SizeClasses(sizes)
+    }
+
     /// The table of `len` sizes (`runtime.class_to_size`; since 1.26
     /// `internal/runtime/gc.SizeClassToSize`) at `at`.
     pub(crate) fn read(memory: &dyn Memory, at: Addr, len: u64) -> Result<SizeClasses, Fault> {
