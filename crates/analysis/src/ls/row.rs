@@ -174,7 +174,7 @@ pub(super) fn notes(chosen: &[Surveyed]) -> Vec<Note> {
     tell(
         count(|m| m.survey().estimated && m.found.ty.is_some()),
         "with an estimated size: their overflow buckets are only sampled by the runtime \
-         (`mapscope show` counts them), or they are a sync.Map, whose parts count for themselves",
+         (`mapscope show` counts them), or an array of theirs could not be measured",
     );
     notes
 }

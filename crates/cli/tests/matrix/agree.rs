@@ -22,7 +22,20 @@ pub(crate) fn listing(truth: &Value, listed: &Value) -> Vec<String> {
         }
     }
     wrong.extend(invented(truth, rows));
+    wrong.extend(array(truth, "maps").iter().filter_map(|fact| measured(fact, rows)));
     wrong
+}
+
+/// What a `sync.Map` takes, against what the heap had grown by when it was filled: the row itself
+/// and those of the maps it is made of up to Go 1.23. The runtime's own objects are in the way of
+/// an exact measure.
+fn measured(fact: &Value, rows: &[Value]) -> Option<String> {
+    let want = fact["bytes"].as_u64()?;
+    let path = text(fact, "path");
+    let parts = rows.iter().filter(|row| text(row, "path").starts_with(path));
+    let got: u64 = parts.filter_map(|row| row["bytes"].as_u64()).sum();
+    let near = got.abs_diff(want) * 20 <= want;
+    (!near).then(|| format!("{}: takes {got} bytes, not {want}", about(fact)))
 }
 
 /// Rows for what is no map, or for a map that the program knows nothing of.
@@ -45,9 +58,11 @@ fn invented(truth: &Value, rows: &[Value]) -> Vec<String> {
 }
 
 /// Whether a path leads through the zoo's own variables. It tells no truth about what it churns,
-/// nor about the maps that a `sync.Map` is made of up to Go 1.23.
+/// nor about the maps that a `sync.Map` is made of up to Go 1.23, nor about what a variable held
+/// before it was assigned to, which can still lie in its frame.
 fn is_own(path: &str) -> bool {
-    path.contains("main.") && !path.contains("churn") && !path.contains("main.concurrent")
+    let silent = ["churn", "main.concurrent", "main.heldByDeferReference frame"];
+    path.contains("main.") && !silent.iter().any(|name| path.contains(name))
 }
 
 /// One row of `ls` against what the program said of that map.
@@ -59,6 +74,7 @@ fn one(fact: &Value, row: &Value) -> Vec<String> {
         }
     };
     let unreachable = fact["path"].is_null();
+    let captured = text(fact, "how") == "captured";
     let by_pointer = text(row, "found_by") == "pointer" && may_be_untyped(fact);
     let found_by = if unreachable { "scan" } else { "walk" };
     if !by_pointer {
@@ -67,6 +83,12 @@ fn one(fact: &Value, row: &Value) -> Vec<String> {
     match text(fact, "path") {
         _ if unreachable => differ("path", &Value::Null, &row["path"]),
         "?" => {}
+        // Which variable it is shows, or at least where in the closure it lies.
+        closure if captured => {
+            let path = text(row, "path");
+            let right = path.starts_with(closure) && !path.contains(".next");
+            differ("is its path right", &true.into(), &right.into());
+        }
         // No DWARF names the variable: the goroutine and the function are right all the same.
         path if by_pointer => {
             differ("holder", &holder(path).into(), &holder(text(row, "path")).into());
@@ -92,7 +114,7 @@ fn one(fact: &Value, row: &Value) -> Vec<String> {
 /// DWARF says nothing of many variables there, and nothing of closures before Go 1.23.
 fn may_be_untyped(fact: &Value) -> bool {
     let path = text(fact, "path");
-    path == "?" || path.starts_with("goroutine ")
+    path == "?" || path.starts_with("goroutine ") || text(fact, "how") == "captured"
 }
 
 /// The goroutine and the function of a path, without the variable.

@@ -165,32 +165,32 @@ impl Walker<'_, '_> {
     /// What a closure has captured, where DWARF tells.
     fn closure(&mut self, at: Addr, holder: &Holder<'_>) -> Result<(), Fault> {
         let code = self.go.memory().addr(at)?;
+        if !self.go.modules.iter().any(|module| module.text.contains(&code)) {
+            // No func: a torn read, or made by hand.
+            return Ok(());
+        }
         let closure = self.go.closure(code);
         if !self.met.insert(at) {
             return Ok(());
         }
-        if closure.captured.is_empty() {
-            if self.go.heap.object(at).is_some_and(|object| object.size > 8) {
-                let node = holder.node(&mut self.findings.trail);
-                let types = Rc::clone(&self.types);
-                frames::closure(self, &types, at, code, node);
-            }
-            return Ok(());
-        }
+        let mut known = Vec::new();
         for (i, variable) in closure.captured.iter().enumerate() {
             let Some(place) = at.checked_add(variable.offset) else { continue };
             let next = closure.captured.get(i + 1);
             let next = next.map(|next| next.offset.saturating_sub(variable.offset));
-            let target = match captured::is_pointer(self.go, place, next, variable)? {
-                false => place,
-                true => self.go.memory().addr(place)?,
+            let (target, size) = match captured::is_pointer(self.go, place, next, variable)? {
+                false => (place, self.go.types.get(variable.ty).size),
+                true => (self.go.memory().addr(place)?, 8),
             };
+            known.push(variable.offset..variable.offset.saturating_add(size));
             if !target.is_null() && self.go.types.reaches_map(variable.ty) {
                 let offset = u32::try_from(variable.offset).unwrap_or(u32::MAX);
                 let inside = holder.then(Link::Captured(code, offset));
                 self.push(Run::one(target, variable.ty), &inside);
             }
         }
+        let types = Rc::clone(&self.types);
+        frames::closure(self, &types, (at, code), holder, &known);
         Ok(())
     }
 }

@@ -9,7 +9,8 @@ use std::ops::Range;
 use mapscope_binary::FileVa;
 use mapscope_target::{Addr, MemoryExt};
 
-use super::link::{Link, NodeId};
+use super::holder::Holder;
+use super::link::Link;
 use super::typing::{MapTypes, Typing, fits, only};
 use super::walk::Walker;
 use super::{Found, FoundBy};
@@ -156,20 +157,24 @@ fn loaded(go: &Go<'_>, types: &MapTypes, va: FileVa) -> Vec<TypeId> {
 /// Longer functions are looked through only so far, in bytes.
 const MAX_CODE: u64 = 1 << 20;
 
-/// Looks through a closure whose captured variables no DWARF describes (before 1.23) for maps that
-/// were not met yet: pointers to headers, and pointers to variables that hold one.
+/// Looks through what no DWARF describes of a closure, all but the offsets in `known`, for maps that
+/// were not met yet: pointers to headers, and pointers to variables that hold one. Before 1.23 none
+/// of its variables is described, and later not all are.
 pub(super) fn closure(
     walker: &mut Walker<'_, '_>,
     types: &MapTypes,
-    at: Addr,
-    code: Addr,
-    node: NodeId,
+    (at, code): (Addr, Addr),
+    holder: &Holder<'_>,
+    known: &[Range<u64>],
 ) {
     let go = walker.go;
     let Some(object) = go.heap.object(at).filter(|o| o.base == at) else { return };
     let Ok(bytes) = go.memory().bytes(at, object.size, MAX_FRAME) else { return };
-    let candidates = Candidates::of(go, types, go.va_of(code));
+    let mut candidates = None;
     for offset in (8..object.size).step_by(8) {
+        if known.iter().any(|range| range.contains(&offset)) {
+            continue;
+        }
         let pointer = Addr(word(&bytes, offset));
         let behind = || go.memory().addr(pointer).unwrap_or_default();
         let header = [pointer, behind()].into_iter().find(|header| {
@@ -177,9 +182,11 @@ pub(super) fn closure(
         });
         let Some(header) = header else { continue };
         let array = go.proven_in_heap(header).flatten();
+        let candidates =
+            candidates.get_or_insert_with(|| Candidates::of(go, types, go.va_of(code)));
         let Some((ty, typed_by)) = candidates.typing(go, types, header, array) else { continue };
         let link = Link::Captured(code, u32::try_from(offset).unwrap_or(u32::MAX));
-        let held = Some(walker.findings.trail.link(node, link));
+        let held = Some(holder.then(link).node(&mut walker.findings.trail));
         walker.found(Found { addr: header, ty, held, found_by: FoundBy::Pointer, typed_by });
     }
 }

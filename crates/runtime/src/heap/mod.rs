@@ -213,6 +213,12 @@ impl<'a> Heap<'a> {
         self.span_of(addr).map(|span| span.elemsize)
     }
 
+    /// Whether `addr` may lie in the heap, but what the runtime knows of that place cannot be
+    /// read, as in a truncated core: sizes of what is there are then no facts.
+    pub fn is_unknown(&self, addr: Addr) -> bool {
+        !addr.is_null() && self.span_of(addr).is_none() && self.find_span(addr).is_err()
+    }
+
     /// The type the allocator keeps for the object at `addr`: in the word before it, or in its
     /// span where the object is large. Objects up to 512 bytes and those without pointers have
     /// none, and before 1.22 no object has.

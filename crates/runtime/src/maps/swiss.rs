@@ -188,6 +188,7 @@ impl Swiss {
                 (None, Some(slots)) => survey.bytes += table.group_count * slots.block_size,
                 (None, None) => survey.estimated = true,
             }
+            survey.estimated |= heap.is_unknown(table.groups);
             Ok(ControlFlow::Continue(()))
         })?;
         survey.state = match () {
@@ -249,6 +250,7 @@ impl MapShape for Swiss {
         } else {
             survey.estimated = true;
         }
+        survey.estimated |= reader.heap.is_unknown(h.dir_ptr);
         Ok(survey)
     }
 

@@ -16,6 +16,8 @@ use crate::value::word;
 /// A `sync.Map` in memory.
 pub struct SyncMap {
     at: Addr,
+    /// Bytes of the struct itself.
+    size: u64,
     form: Form,
 }
 
@@ -45,11 +47,14 @@ struct Trie {
     root: u64,
     /// Where a node of the trie has its 16 children.
     children: u64,
+    /// Bytes of such a node.
+    node_size: u64,
     entry: TrieEntry,
 }
 
 /// `entry[any, any]`: `node`, `overflow`, `key`, `value`.
 struct TrieEntry {
+    size: u64,
     overflow: u64,
     key: u64,
     value: u64,
@@ -64,6 +69,30 @@ const MAX_NODES: u64 = 1 << 22;
 /// Entries with the same hash, in a chain beyond which it is taken for a cycle.
 const MAX_CHAIN: u32 = 1 << 16;
 
+/// Bytes of an `any`.
+const ANY: u64 = 16;
+/// `entry` of the two-map form: one pointer (sync/map.go).
+const ENTRY: u64 = 8;
+
+/// What a `sync.Map` is made of, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Parts {
+    /// Live entries.
+    live: u64,
+    /// Bytes on the heap, rounded up to size classes.
+    bytes: u64,
+}
+
+/// One part of a `sync.Map`, as a walk through it meets them.
+#[derive(Clone, Copy)]
+enum Part {
+    /// A live entry.
+    Live(SyncEntry),
+    /// Storage of so many bytes.
+    Storage(u64),
+}
+
+type Meet<'v> = &'v mut dyn FnMut(Part) -> ControlFlow<()>;
 type Visit<'v> = &'v mut dyn FnMut(SyncEntry) -> ControlFlow<()>;
 
 impl SyncMap {
@@ -75,7 +104,7 @@ impl SyncMap {
             (_, _, Some((offset, trie))) => Form::Trie(Trie::of(go, offset, trie)?),
             _ => return None,
         };
-        Some(SyncMap { at, form })
+        Some(SyncMap { at, size: go.types.get(ty).size, form })
     }
 
     /// What it is called: which form it has.
@@ -92,48 +121,79 @@ impl SyncMap {
     ///
     /// The first part of it that could not be read.
     pub fn entries(&self, go: &Go<'_>, visit: Visit<'_>) -> Result<ControlFlow<()>, Fault> {
+        self.parts(go, &mut |part| match part {
+            Part::Live(entry) => visit(entry),
+            Part::Storage(_) => ControlFlow::Continue(()),
+        })
+    }
+
+    fn parts(&self, go: &Go<'_>, meet: Meet<'_>) -> Result<ControlFlow<()>, Fault> {
         match &self.form {
-            Form::ReadDirty(form) => form.entries(go, self.at, visit),
-            Form::Trie(form) => form.entries(go, self.at, visit),
+            Form::ReadDirty(form) => form.parts(go, self.at, meet),
+            Form::Trie(form) => form.parts(go, self.at, meet),
         }
     }
 
-    /// Its size and state. It keeps no count, so the live entries are counted; its inner maps are
-    /// maps of their own, and what they or the trie take is not counted again.
+    /// Its size and state. It keeps no count, so the live entries are counted. The two maps of the
+    /// form that has them are maps of their own, and what they take is not counted again.
     ///
     /// # Errors
     ///
-    /// As [`SyncMap::entries`].
+    /// As [`SyncMap::entries`]; what was interrupted is estimated.
     pub fn survey(&self, go: &Go<'_>) -> Result<Survey, Fault> {
-        let mut len = 0;
-        let _ = self.entries(go, &mut |_| {
-            len += 1;
+        let mut parts = Parts::default();
+        let flow = self.parts(go, &mut |part| {
+            match part {
+                Part::Live(_) => parts.live += 1,
+                Part::Storage(size) => {
+                    parts.bytes = parts.bytes.saturating_add(go.heap.rounded(size, true));
+                }
+            }
             go.flow()
         })?;
-        let state = if len == 0 { State::Lazy } else { State::Steady };
-        Ok(Survey { len, state, estimated: true, ..Survey::default() })
+        let held = match self.form {
+            Form::ReadDirty(_) => ANY,
+            Form::Trie(_) => 2 * ANY,
+        };
+        Ok(Survey {
+            len: parts.live,
+            bytes: parts.bytes.saturating_add(self.size),
+            wasted: parts.bytes.saturating_sub(parts.live.saturating_mul(held)),
+            state: if parts.bytes == 0 { State::Lazy } else { State::Steady },
+            estimated: flow.is_break(),
+            ..Survey::default()
+        })
     }
 }
 
 impl ReadDirty {
-    /// Everything is in `read`, unless it is amended: then everything that lives is in `dirty`.
-    fn entries(&self, go: &Go<'_>, at: Addr, visit: Visit<'_>) -> Result<ControlFlow<()>, Fault> {
-        let read_only = self.read_only(go, at)?;
-        let amended = match read_only {
-            Some((place, ty)) => match go.types.field(ty, "amended") {
-                Some(f) => go.memory().u8(Addr(place.0.wrapping_add(f.offset)))? != 0,
-                None => false,
-            },
-            None => true,
+    /// Everything that lives is in `read`, unless it is amended: then it is in `dirty`, and `read`
+    /// has what was deleted besides.
+    fn parts(&self, go: &Go<'_>, at: Addr, meet: Meet<'_>) -> Result<ControlFlow<()>, Fault> {
+        let Some((place, ty)) = self.read_only(go, at)? else {
+            return self.dirty(go, at, meet);
         };
-        if amended {
-            let dirty = go.memory().addr(Addr(at.0.wrapping_add(self.dirty.0)))?;
-            return inner(go, dirty, self.dirty.1, visit);
+        if meet(Part::Storage(go.types.get(ty).size)).is_break() {
+            return Ok(ControlFlow::Break(()));
         }
-        let Some((place, ty)) = read_only else { return Ok(ControlFlow::Continue(())) };
-        let Some(m) = go.types.field(ty, "m") else { return Ok(ControlFlow::Continue(())) };
-        let map = go.memory().addr(Addr(place.0.wrapping_add(m.offset)))?;
-        inner(go, map, m.ty, visit)
+        let field = |name| go.types.field(ty, name);
+        let place = |offset: u64| Addr(place.0.wrapping_add(offset));
+        let amended = match field("amended") {
+            Some(f) => go.memory().u8(place(f.offset))? != 0,
+            None => false,
+        };
+        if amended && self.dirty(go, at, meet)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let Some(m) = field("m") else { return Ok(ControlFlow::Continue(())) };
+        let map = go.memory().addr(place(m.offset))?;
+        let take = if amended { Take::Expunged } else { Take::All };
+        inner(go, map, m.ty, take, meet)
+    }
+
+    fn dirty(&self, go: &Go<'_>, at: Addr, meet: Meet<'_>) -> Result<ControlFlow<()>, Fault> {
+        let dirty = go.memory().addr(Addr(at.0.wrapping_add(self.dirty.0)))?;
+        inner(go, dirty, self.dirty.1, Take::All, meet)
     }
 
     /// Where the `readOnly` is, and its type; `None` while the map is still untouched.
@@ -148,10 +208,25 @@ impl ReadDirty {
     }
 }
 
-/// The live entries of one of the two maps: an elem points to an entry, which points to the value;
-/// it is nil where the entry was deleted, and `expunged`, a pointer to a nil `any` that is no
-/// heap object of its own, where it is moreover missing in `dirty`.
-fn inner(go: &Go<'_>, map: Addr, ty: TypeId, visit: Visit<'_>) -> Result<ControlFlow<()>, Fault> {
+/// Which entries of an inner map are met.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Take {
+    /// All.
+    All,
+    /// Those that are missing in `dirty`; it shares the others.
+    Expunged,
+}
+
+/// The entries of one of the two maps: an elem points to an entry, which points to the value; it
+/// is nil where the entry was deleted, and `expunged`, a pointer to a nil `any` that is no heap
+/// object of its own, where it is moreover missing in `dirty`.
+fn inner(
+    go: &Go<'_>,
+    map: Addr,
+    ty: TypeId,
+    take: Take,
+    meet: Meet<'_>,
+) -> Result<ControlFlow<()>, Fault> {
     let at = go.map_at(map, Some(ty));
     let Some(slots) = at.slots.filter(|_| !map.is_null()) else {
         return Ok(ControlFlow::Continue(()));
@@ -165,8 +240,13 @@ fn inner(go: &Go<'_>, map: Addr, ty: TypeId, visit: Visit<'_>) -> Result<Control
                 Ok((e.key, go.memory().addr(cell)?))
             });
             match value {
-                Ok((_, value)) if value.is_null() || Some(value) == expunged => {}
-                Ok((key, value)) => flow = visit(SyncEntry { key, value }),
+                Ok((key, value)) => {
+                    let gone = Some(value) == expunged;
+                    let live = !gone && !value.is_null();
+                    if take == Take::All || gone {
+                        flow = one(live.then_some(SyncEntry { key, value }), meet);
+                    }
+                }
                 Err(f) => fault = Some(f),
             }
             if flow.is_break() {
@@ -181,6 +261,16 @@ fn inner(go: &Go<'_>, map: Addr, ty: TypeId, visit: Visit<'_>) -> Result<Control
     }
 }
 
+/// Meets one entry of the two-map form, and its value where it lives.
+fn one(live: Option<SyncEntry>, meet: Meet<'_>) -> ControlFlow<()> {
+    meet(Part::Storage(ENTRY))?;
+    if let Some(entry) = live {
+        meet(Part::Storage(ANY))?;
+        meet(Part::Live(entry))?;
+    }
+    ControlFlow::Continue(())
+}
+
 impl Trie {
     fn of(go: &Go<'_>, offset: u64, trie: TypeId) -> Option<Trie> {
         let root = go.types.field(trie, "root")?;
@@ -193,16 +283,17 @@ impl Trie {
         Some(Trie {
             root: offset + root.offset,
             children: children.offset,
+            node_size: go.types.get(indirect).size,
             entry: TrieEntry::of(go),
         })
     }
 
-    fn entries(&self, go: &Go<'_>, at: Addr, visit: Visit<'_>) -> Result<ControlFlow<()>, Fault> {
+    fn parts(&self, go: &Go<'_>, at: Addr, meet: Meet<'_>) -> Result<ControlFlow<()>, Fault> {
         let root = go.memory().addr(Addr(at.0.wrapping_add(self.root)))?;
         if root.is_null() {
             return Ok(ControlFlow::Continue(()));
         }
-        self.node(go, root, MAX_LEVELS, &mut 0, visit)
+        self.node(go, root, MAX_LEVELS, &mut 0, meet)
     }
 
     /// A node is `{isEntry bool}` first, whichever of the two it is.
@@ -212,7 +303,7 @@ impl Trie {
         node: Addr,
         levels: u32,
         seen: &mut u64,
-        visit: Visit<'_>,
+        meet: Meet<'_>,
     ) -> Result<ControlFlow<()>, Fault> {
         *seen += 1;
         if *seen > MAX_NODES {
@@ -222,28 +313,32 @@ impl Trie {
             return Ok(ControlFlow::Break(()));
         }
         if go.memory().u8(node)? != 0 {
-            return self.chain(go, node, visit);
+            return self.chain(go, node, meet);
         }
         if levels == 0 {
             return Ok(ControlFlow::Continue(()));
+        }
+        if meet(Part::Storage(self.node_size)).is_break() {
+            return Ok(ControlFlow::Break(()));
         }
         let children = Addr(node.0.wrapping_add(self.children));
         let children = go.memory().array::<{ CHILDREN as usize * 8 }>(children)?;
         for i in 0..CHILDREN {
             let child = Addr(word(&children, i * 8));
-            if !child.is_null() && self.node(go, child, levels - 1, seen, visit)?.is_break() {
+            if !child.is_null() && self.node(go, child, levels - 1, seen, meet)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    fn chain(&self, go: &Go<'_>, first: Addr, visit: Visit<'_>) -> Result<ControlFlow<()>, Fault> {
+    fn chain(&self, go: &Go<'_>, first: Addr, meet: Meet<'_>) -> Result<ControlFlow<()>, Fault> {
         let mut at = first;
         for _ in 0..MAX_CHAIN {
             let place = |offset: u64| Addr(at.0.wrapping_add(offset));
             let entry = SyncEntry { key: place(self.entry.key), value: place(self.entry.value) };
-            if visit(entry).is_break() {
+            let storage = Part::Storage(self.entry.size);
+            if meet(storage).is_break() || meet(Part::Live(entry)).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             at = go.memory().addr(place(self.entry.overflow))?;
@@ -259,13 +354,15 @@ impl TrieEntry {
     /// By the binary's own type where it describes one; the layout follows from the declaration:
     /// a bool, a pointer, two interfaces.
     fn of(go: &Go<'_>) -> TrieEntry {
-        let declared = TrieEntry { overflow: 8, key: 16, value: 32 };
+        let declared = TrieEntry { size: 48, overflow: 8, key: 16, value: 32 };
         let Some(ty) = go.types.named("internal/sync.entry[interface {},interface {}]") else {
             return declared;
         };
         let at = |name| go.types.field(ty, name).map(|f| f.offset);
         match (at("overflow"), at("key"), at("value")) {
-            (Some(overflow), Some(key), Some(value)) => TrieEntry { overflow, key, value },
+            (Some(overflow), Some(key), Some(value)) => {
+                TrieEntry { size: go.types.get(ty).size, overflow, key, value }
+            }
             _ => declared,
         }
     }

@@ -35,6 +35,7 @@ impl Classic {
             single = single.saturating_add(exact).saturating_sub(overflow);
             (overflow, estimated) = (exact, false);
         }
+        estimated |= reader.heap.is_unknown(h.buckets) || reader.heap.is_unknown(h.oldbuckets);
         let array = |at: Addr, len: u64| reader.heap.allocated(at).unwrap_or(len * block);
         let mut bytes = header + array(h.buckets, h.len());
         bytes += single.saturating_mul(reader.heap.rounded(block, !slots.pointer_free));
