@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use crate::cache;
+use crate::pins::PINS;
 use crate::process::{exists, quiet};
 use crate::toolchains::{go, install};
 use crate::variants::{self, Mode, Variant};
@@ -36,6 +37,7 @@ pub(crate) fn all(only: &str) -> Result<PathBuf> {
     let home = cache::root()?.join("fixtures").join(source_hash()?);
     fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
     build_all(&wanted, &home)?;
+    foreign(&home)?;
     link(&home)?;
     println!("{}", home.display());
     Ok(home)
@@ -99,6 +101,25 @@ pub(crate) fn compile_with(
     Ok(())
 }
 
+/// Architectures that mapscope has to refuse, as Go calls them.
+const FOREIGN: [&str; 2] = ["386", "arm64"];
+
+/// A program that is not bound to 64 bits.
+const ANYWHERE: &str = "demo";
+
+/// That program for other machines, by the newest release: `foreign/386/demo`.
+fn foreign(home: &Path) -> Result<()> {
+    let Some(pin) = PINS.last() else { return Ok(()) };
+    for arch in FOREIGN {
+        cache::once(&home.join("foreign").join(arch), |draft| {
+            eprintln!("building {} for {arch}", pin.version);
+            let variant = Variant { pin, experiment: "", mode: Mode::Exe };
+            compile_with(&variant, ANYWHERE, draft, &[("GOARCH", arch)])
+        })?;
+    }
+    Ok(())
+}
+
 fn mode_flags(go: &mut Command, mode: Mode) {
     let cgo = if mode == Mode::Cgo { "1" } else { "0" };
     go.env("CGO_ENABLED", cgo);
@@ -124,7 +145,7 @@ pub(crate) fn source_hash() -> Result<String> {
     for part in ["pins.rs", "variants.rs", "fixtures.rs"] {
         hash.update(fs::read(checkout().join("xtask/src").join(part))?);
     }
-    for program in PROGRAMS {
+    for program in PROGRAMS.into_iter().chain([ANYWHERE]) {
         let mut files = fs::read_dir(source_dir().join(program))?
             .map(|entry| entry.map(|entry| entry.path()))
             .collect::<Result<Vec<_>, _>>()?;

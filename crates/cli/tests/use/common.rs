@@ -1,9 +1,9 @@
 //! Running mapscope, and what it is run on.
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// What a run of mapscope left.
 pub(crate) struct Run {
@@ -70,6 +70,48 @@ pub(crate) fn zoo(test: &str) -> Option<PathBuf> {
         skip(test, "no fixtures: run cargo xtask fixtures, and set MAPSCOPE_FIXTURES");
     }
     found.pop()
+}
+
+/// A zoo that runs, and has told its truth. Dropped, it is killed.
+pub(crate) struct Zoo {
+    child: Child,
+    pub(crate) truth: serde_json::Value,
+}
+
+impl Zoo {
+    /// Starts one.
+    pub(crate) fn start(test: &str) -> Option<Zoo> {
+        let mut command = Command::new(zoo(test)?);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Some(Zoo::of(command.spawn().expect("the zoo starts")))
+    }
+
+    /// Waits until it is ready.
+    pub(crate) fn of(mut child: Child) -> Zoo {
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut line = || lines.next().expect("the zoo lives").expect("the zoo speaks UTF-8");
+        let truth = serde_json::from_str(&line()).expect("the zoo speaks JSON");
+        assert_eq!(line(), "READY");
+        Zoo { child, truth }
+    }
+
+    pub(crate) fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    /// Asks it to exit: whether it still could.
+    pub(crate) fn ends_well(mut self) -> bool {
+        drop(self.child.stdin.take());
+        self.child.wait().expect("it ends").success()
+    }
+}
+
+impl Drop for Zoo {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// A directory that is removed with what is in it.

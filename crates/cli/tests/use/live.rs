@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use crate::common::{Dir, finish, run, skip, zoo};
+use crate::common::{Dir, Zoo, finish, mapscope, run, skip, zoo};
 
 /// A process that waits for the end of its input.
 struct Cat(Child);
@@ -59,6 +59,101 @@ fn a_process_of_another_user() {
     let run = finish(command.args(["ls", &cat.pid()]).uid(65534).gid(65534));
     run.fails("may not read process");
     run.fails("it belongs to uid 0, we are uid 65534 without the capability CAP_SYS_PTRACE");
+}
+
+/// Lets the kernel refuse this process and its children `ptrace` and `process_vm_readv`, as the
+/// default profile of a container may.
+fn filter_tracing() -> std::io::Result<()> {
+    let op = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let (load, equal, ret) = (
+        libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
+        libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+        libc::BPF_RET | libc::BPF_K,
+    );
+    let mut program = [
+        op(load, 0, 0, 0), // the number of the system call comes first in seccomp_data
+        op(equal, 2, 0, libc::SYS_ptrace as u32),
+        op(equal, 1, 0, libc::SYS_process_vm_readv as u32),
+        op(ret, 0, 0, libc::SECCOMP_RET_ALLOW),
+        op(ret, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+    ];
+    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    // SAFETY: prctl reads the program, which lives until it returns, and changes nothing of ours.
+    let done = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) == 0
+    };
+    if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
+fn filtered(args: &[&str]) -> crate::common::Run {
+    let mut command = mapscope();
+    // SAFETY: what runs between fork and exec makes two system calls and takes no lock.
+    unsafe { command.pre_exec(filter_tracing) };
+    finish(command.args(args))
+}
+
+#[test]
+fn behind_a_seccomp_filter() {
+    let Some(zoo) = Zoo::start("behind_a_seccomp_filter") else { return };
+    let pid = zoo.pid();
+    let refused = filtered(&["ls", &pid]);
+    refused.fails("a seccomp filter is on mapscope");
+    refused.fails("--freeze none");
+    // What is left is the file of its memory.
+    let racing = filtered(&["ls", &pid, "--freeze", "none", "--limit", "1"]);
+    assert!(matches!(racing.code, Some(0 | 3)), "{}", racing.stderr);
+    assert!(racing.stdout.contains("racing"), "{}", racing.stdout);
+    let doctor = filtered(&["doctor", "--format", "csv"]).stdout;
+    assert!(doctor.contains("seccomp,limit,"), "{doctor}");
+    assert!(zoo.ends_well());
+}
+
+#[test]
+fn without_the_capability() {
+    const NAME: &str = "without_the_capability";
+    let drop = ["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"];
+    let mut probe = Command::new("setpriv");
+    let probe = probe.args(drop).arg("true").stderr(Stdio::null()).status();
+    if !nix::unistd::geteuid().is_root() || !probe.is_ok_and(|status| status.success()) {
+        return skip(NAME, "needs root and setpriv (util-linux), to give the capability up");
+    }
+    let cat = Cat::start();
+    let without = |command: &str| {
+        let mut setpriv = Command::new("setpriv");
+        setpriv.args(drop).arg(env!("CARGO_BIN_EXE_mapscope"));
+        finish(setpriv.args([command, &cat.pid()]))
+    };
+    let refused = without("ls");
+    refused.fails("it has capabilities that we have not, and we lack CAP_SYS_PTRACE");
+    let doctor = without("doctor");
+    assert_eq!(doctor.code, Some(1), "{}", doctor.stderr);
+    assert!(doctor.stdout.contains("it has capabilities that we have not"), "{}", doctor.stdout);
+}
+
+#[test]
+fn doctor_looks_into_a_container() {
+    const NAME: &str = "doctor_looks_into_a_container";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["-mpf", "--kill-child", "cat"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let Ok(child) = unshare.spawn() else { return skip(NAME, "unshare is not installed") };
+    let mut outside = Cat(child);
+    let children = format!("/proc/{0}/task/{0}/children", outside.pid());
+    let inside = loop {
+        if outside.0.try_wait().expect("its state").is_some() {
+            return skip(NAME, "may not make namespaces");
+        }
+        let pid = std::fs::read_to_string(&children).unwrap_or_default().trim().to_owned();
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        if name == "cat\n" {
+            break pid;
+        }
+        std::thread::yield_now();
+    };
+    let run = run(["doctor", &inside, "--format", "csv"]);
+    assert!(matches!(run.code, Some(0 | 1)), "{}", run.stderr);
+    assert!(run.stdout.contains("target: container,ok"), "{}", run.stdout);
+    assert!(run.stdout.contains("target: access,ok"), "{}", run.stdout);
 }
 
 #[test]

@@ -6,3 +6,5 @@ mod cores;
 mod files;
 mod live;
 mod output;
+mod releases;
+mod terminal;
