@@ -7,11 +7,13 @@ mod chosen;
 mod entries;
 mod error;
 mod frame;
+mod get;
 mod ls;
 mod show;
 
 pub use entries::Entries;
 pub use error::Error;
+pub use get::Get;
 pub use ls::{By, Condition, Ls, MapRow, Order, SortKey};
 pub use show::Show;
 

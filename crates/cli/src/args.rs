@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{demo, doctor, entries, info, ls, show};
+use crate::commands::{demo, doctor, entries, get, info, ls, show};
 
 /// See inside every map of a Go program: of a live process or of a core, without a rebuild.
 #[derive(Debug, Parser)]
@@ -26,6 +26,7 @@ pub(crate) enum Command {
     Ls(ls::Args),
     Show(show::Args),
     Entries(entries::Args),
+    Get(get::Args),
     Demo(demo::Args),
 }
 

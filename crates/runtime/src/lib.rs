@@ -14,6 +14,7 @@ pub mod goroutine;
 pub mod hash;
 pub mod heap;
 mod image;
+pub mod literal;
 mod load;
 pub mod maps;
 mod module;

@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 use super::TypedBy;
 use crate::maps::{Damage, MapAt, entries};
-use crate::types::{Kind, SlotLayout, TypeId};
+use crate::types::{Kind, SlotLayout, TypeId, spelt};
 use crate::{Decoder, Go, Limits};
 
 /// Every map type that has a descriptor.
@@ -164,6 +164,18 @@ impl Go<'_> {
     fn map_types(&self) -> Vec<TypeId> {
         self.meet_descriptors();
         self.types.ids().filter(|id| matches!(self.types.get(*id).kind, Kind::Map(_))).collect()
+    }
+
+    /// The type that a programmer writes as `written`: by DWARF, else among those that the modules
+    /// list and those met so far.
+    pub fn type_named(&self, written: &str) -> Option<TypeId> {
+        let name = spelt(written);
+        let known = self.types.named(written).or_else(|| self.types.named(&name));
+        known.or_else(|| {
+            self.meet_descriptors();
+            let mut ids = self.types.ids();
+            ids.find(|id| self.types.get(*id).name == name)
+        })
     }
 
     /// Meets every type that the modules list.

@@ -7,6 +7,7 @@ mod classic;
 mod damage;
 mod entry;
 mod lines;
+mod lookup;
 mod survey;
 mod swiss;
 mod sync_map;
@@ -19,6 +20,7 @@ pub use classic::Classic;
 pub use damage::Damage;
 pub use entry::{Entry, entries};
 pub(crate) use lines::each;
+pub use lookup::{Fact, Look, Lookup, LookupError, Seek, Verdict};
 pub use survey::{Array, Growth, State, Survey};
 pub use swiss::Swiss;
 pub use sync_map::{SyncEntry, SyncMap};
@@ -117,6 +119,14 @@ pub trait MapShape {
 
     /// Every bucket or group that can hold an entry, in the order of memory.
     fn blocks(&self, reader: Reader<'_>, map: &MapAt, visit: Visit<'_>) -> Result<(), Damage>;
+
+    /// A key looked up as the runtime does: by its hash, not by a search of all that is there.
+    fn lookup(
+        &self,
+        reader: Reader<'_>,
+        map: &MapAt,
+        key: &dyn Seek,
+    ) -> Result<Lookup, LookupError>;
 
     /// Each field of the header, explained.
     fn explain(&self, reader: Reader<'_>, map: &MapAt) -> Result<Vec<HeaderField>, Damage>;

@@ -21,7 +21,7 @@ use crate::evidence::Source;
 use crate::module::Module;
 
 pub(crate) use descriptor::DescriptorLayouts;
-pub use name::short_name;
+pub use name::{short_name, spelt};
 pub use special::Special;
 
 /// A type of the program: an index into [`Types`].

@@ -47,9 +47,40 @@ fn copy_arguments(rest: &mut std::str::Chars<'_>, out: &mut String) {
     }
 }
 
+/// A type as a programmer writes it, as `reflect` would print it: `[4]byte` as `[4]uint8`.
+pub fn spelt(written: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || "._-~%+$·/".contains(c);
+    let mut out = String::with_capacity(written.len());
+    let mut rest = written.trim();
+    while let Some(c) = rest.chars().next() {
+        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len()).max(c.len_utf8());
+        let (word, after) = rest.split_at(end);
+        out.push_str(match word {
+            "byte" => "uint8",
+            "rune" => "int32",
+            "any" => "interface {}",
+            word => word,
+        });
+        rest = after;
+    }
+    short_name(&out)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::short_name;
+    use super::{short_name, spelt};
+
+    #[test]
+    fn aliases_are_spelt_out() {
+        for (written, reflect) in [
+            ("[4]byte", "[4]uint8"),
+            ("map[any]rune", "map[interface {}]int32"),
+            ("*example.com/a/b.byte", "*b.byte"),
+            (" main.T ", "main.T"),
+        ] {
+            assert_eq!(spelt(written), reflect);
+        }
+    }
 
     #[test]
     fn paths_become_package_names() {

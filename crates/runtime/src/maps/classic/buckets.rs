@@ -12,7 +12,7 @@ use crate::types::SlotLayout;
 /// Marks of `tophash`; an entry's is at least `MIN_TOP_HASH`.
 const EVACUATED_X: u8 = 2;
 const EVACUATED_EMPTY: u8 = 4;
-const MIN_TOP_HASH: u8 = 5;
+pub(super) const MIN_TOP_HASH: u8 = 5;
 
 /// Overflow buckets in one chain beyond which it is taken for a cycle.
 const MAX_CHAIN: u64 = 1 << 24;
@@ -30,7 +30,7 @@ impl Classic {
         Damage::unless(fits, buckets, "the bucket array is shorter than B says")
     }
 
-    fn chain(
+    pub(super) fn chain(
         &self,
         memory: &dyn Memory,
         slots: &SlotLayout,

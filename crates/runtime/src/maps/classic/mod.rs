@@ -5,6 +5,7 @@
 
 mod buckets;
 mod header;
+mod lookup;
 mod prove;
 mod survey;
 mod words;
@@ -13,6 +14,7 @@ use std::ops::Range;
 
 use mapscope_target::{Addr, Fault, Memory, MemoryExt};
 
+use super::lookup::{Lookup, LookupError, Seek};
 use super::survey::{Array, Survey};
 use super::{Care, Damage, HeaderField, MapAt, MapShape, Reader, Visit};
 use crate::evidence::{Hmap, MapExtra, Missing, Source};
@@ -90,6 +92,15 @@ impl MapShape for Classic {
         self.check_array(reader, h.oldbuckets, h.old_len(), slots.block_size)?;
         let _ = self.walk_array(reader.memory, &slots, (h.oldbuckets, h.old_len(), true), visit)?;
         Ok(())
+    }
+
+    fn lookup(
+        &self,
+        reader: Reader<'_>,
+        map: &MapAt,
+        key: &dyn Seek,
+    ) -> Result<Lookup, LookupError> {
+        self.find(reader, map, key)
     }
 
     fn explain(&self, reader: Reader<'_>, map: &MapAt) -> Result<Vec<HeaderField>, Damage> {

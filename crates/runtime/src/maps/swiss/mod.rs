@@ -4,11 +4,14 @@
 //! Go since 1.24 (internal/runtime/maps). Whether keys and elems stand side by side or in split
 //! groups (1.27, `GOEXPERIMENT=mapsplitgroup`) is in [`SlotLayout`] and makes no difference here.
 
+mod lookup;
+
 use std::ops::{ControlFlow, Range};
 
 use mapscope_target::{Addr, Fault, Memory, MemoryExt};
 
 use super::lines::{self, byte, word};
+use super::lookup::{Lookup, LookupError, Seek};
 use super::survey::{Array, State, Survey};
 use super::{Block, Care, Damage, HeaderField, MapAt, MapShape, Reader, SLOTS, Visit};
 use crate::evidence::{Missing, Source, SwissMap, SwissTable};
@@ -297,6 +300,15 @@ impl MapShape for Swiss {
         }
         self.check_directory(reader, &h)?;
         self.tables(reader.memory, &h, |t| groups(t.groups, t.group_count, t.number))
+    }
+
+    fn lookup(
+        &self,
+        reader: Reader<'_>,
+        map: &MapAt,
+        key: &dyn Seek,
+    ) -> Result<Lookup, LookupError> {
+        self.find(reader, map, key)
     }
 
     fn explain(&self, reader: Reader<'_>, map: &MapAt) -> Result<Vec<HeaderField>, Damage> {

@@ -1,0 +1,292 @@
+//! `get`: one key looked up, as the program itself would do it.
+
+use mapscope_report::{Cell, Column, Field, Note, Sink, Table, Value};
+use mapscope_runtime::hash::{Hasher, Key, NoHash};
+use mapscope_runtime::literal::{Literal, LiteralError, Problem};
+use mapscope_runtime::maps::{Block, Entry, Lookup, LookupError, SLOTS, Seek, entries};
+use mapscope_runtime::types::{MapType, TypeId};
+use mapscope_runtime::{Decoder, Go, Limits};
+use mapscope_target::{Addr, MemoryExt};
+
+use crate::chosen::Chosen;
+use crate::frame::{finish, head};
+use crate::{Analysis, Error};
+
+/// Looks one key up.
+pub struct Get {
+    /// The map: an address, or a Go expression from a global.
+    pub map: String,
+    /// The key, as a Go literal.
+    pub key: String,
+    /// How much of key and elem is decoded.
+    pub limits: Limits,
+}
+
+const LOOKS: &[Column] = &[
+    Column::left("what", "IN"),
+    Column::right("number", "NUMBER"),
+    Column::left("block", "AT"),
+    Column::right("slot", "SLOT"),
+    Column::left("mark", "MARK"),
+    Column::left("verdict", "VERDICT"),
+];
+
+/// Largest key that is read, in bytes.
+const MAX_KEY: u64 = 1 << 20;
+
+impl Analysis for Get {
+    fn name(&self) -> &'static str {
+        "get"
+    }
+
+    fn about(&self) -> &'static str {
+        "one key looked up by its hash: every slot looked at, and the elem or the zero value"
+    }
+
+    fn run(&self, go: &Go<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
+        let chosen = Chosen::find(go, &self.map)?;
+        let (ty, map) = map_type(go, &chosen)?;
+        let hasher = Hasher::of(go, ty).map_err(|why| Error::Unreadable(why.to_string()))?;
+        let literal = self.literal(go, &chosen, &map)?;
+        let wanted = Wanted { go, hasher: &hasher, literal: &literal };
+        let at = go.map_at(chosen.addr, chosen.ty);
+        let outcome = go.shape.lookup(go.reader(), &at, &wanted);
+        let decoder = Decoder::new(go, self.limits);
+        let answer = Answer::of(go, &decoder, &map, outcome);
+        let fields = chosen.fields(go);
+        go.thaw()?;
+
+        sink.head(&head(go, self.name()))?;
+        sink.fields("map", "map", &fields)?;
+        let missing = answer.emit(sink, &hasher, &self.key)?;
+        finish(go, sink, missing)?;
+        Ok(())
+    }
+}
+
+impl Get {
+    fn literal<'m>(
+        &self,
+        go: &'m Go<'_>,
+        chosen: &Chosen,
+        map: &MapType,
+    ) -> Result<Literal<'m>, Error> {
+        let parse = || Literal::parse(go, map.key, &self.key);
+        let parsed = match parse() {
+            // A type that nothing but an interface in the map itself tells of.
+            Err(LiteralError { problem: Problem::NoType(_), .. }) => {
+                meet_dynamic_types(go, chosen, map);
+                parse()
+            }
+            parsed => parsed,
+        };
+        parsed.map_err(|error| {
+            let name = &go.types.get(map.key).name;
+            let place = format!("{}\n{}^ {}", self.key, " ".repeat(error.at), error.problem);
+            Error::NotFound {
+                message: format!("the key is no literal of type {name}:\n{place}"),
+                hint: Some(
+                    "keys are written as in Go: 5, \"x\", main.T{X: 1}, [2]int{1, 2}, pointers \
+                     as their address; what is in an interface says its type: main.ID(7)"
+                        .into(),
+                ),
+            }
+        })
+    }
+}
+
+/// The map's type, without which there is no hash.
+fn map_type(go: &Go<'_>, chosen: &Chosen) -> Result<(TypeId, MapType), Error> {
+    let refused = |message: &str, hint: &str| Error::NotFound {
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+    };
+    if chosen.sync_map(go).is_some() {
+        return Err(refused(
+            "a sync.Map is not looked up by its hash",
+            "`mapscope entries` lists its entries",
+        ));
+    }
+    let Some(ty) = chosen.ty else {
+        return Err(refused(
+            "the type of the map is not known, and with it how its keys are hashed",
+            "name it by an expression from a global instead of its address",
+        ));
+    };
+    let no_map = || refused("this is no map", "`mapscope ls` prints every map");
+    Ok((ty, go.types.map(ty).ok_or_else(no_map)?))
+}
+
+/// Stored keys whose dynamic types are met.
+const MAX_MET: usize = 1 << 16;
+
+fn meet_dynamic_types(go: &Go<'_>, chosen: &Chosen, map: &MapType) {
+    let at = go.map_at(chosen.addr, chosen.ty);
+    let Some(slots) = at.slots else { return };
+    let decoder = Decoder::new(go, Limits { depth: 9, items: 64, string: 1 });
+    let mut left = MAX_MET / SLOTS;
+    // What cannot be read tells of no type.
+    let _ = go.shape.blocks(go.reader(), &at, &mut |block: Block<'_>| {
+        for entry in entries(&block, &slots, go.memory()).flatten() {
+            let _ = decoder.at(entry.key, map.key);
+        }
+        left = left.saturating_sub(1);
+        if left == 0 { std::ops::ControlFlow::Break(()) } else { go.flow() }
+    });
+}
+
+/// The key that is looked for.
+struct Wanted<'w, 'a> {
+    go: &'w Go<'a>,
+    hasher: &'w Hasher<'w, 'a>,
+    literal: &'w Literal<'w>,
+}
+
+impl Seek for Wanted<'_, '_> {
+    fn hash(&self, seed: u64) -> Result<u64, NoHash> {
+        self.hasher.hash(&self.literal.memory, &self.literal.bytes, seed)
+    }
+
+    fn is(&self, key: Addr) -> Result<bool, NoHash> {
+        let stored = self.go.memory().bytes(key, self.hasher.key_size(), MAX_KEY)?;
+        let stored = Key { bytes: &stored, memory: self.go.memory() };
+        let wanted = Key { bytes: &self.literal.bytes, memory: &self.literal.memory };
+        self.hasher.equal(wanted, stored)
+    }
+}
+
+/// How the lookup went, with all that is to be read of the target.
+struct Answer<'v> {
+    outcome: Result<Lookup, LookupError>,
+    elem: Value<'v>,
+    elem_type: String,
+}
+
+impl<'v> Answer<'v> {
+    fn of(
+        go: &Go<'v>,
+        decoder: &Decoder<'v, '_>,
+        map: &MapType,
+        outcome: Result<Lookup, LookupError>,
+    ) -> Answer<'v> {
+        let found = outcome.as_ref().ok().and_then(|lookup| lookup.found);
+        let t = go.types.get(map.elem);
+        let elem = match found {
+            Some(entry) => decoder.at(entry.elem, map.elem),
+            None if t.size > MAX_ZERO => Value::Deeper,
+            None => decoder.of(&vec![0; t.size as usize], map.elem),
+        };
+        Answer { outcome, elem, elem_type: t.name.clone() }
+    }
+
+    /// Emits it, and says what is missing.
+    fn emit(
+        self,
+        sink: &mut dyn Sink,
+        hasher: &Hasher<'_, '_>,
+        key: &str,
+    ) -> Result<Vec<String>, Error> {
+        let algorithm = Cell::text(hasher.algorithm().name());
+        let mut fields = vec![
+            Field::new("key", "key", Cell::text(key.to_owned())),
+            Field::new("algorithm", "algorithm", algorithm).about("as the target itself chose"),
+            Field::new("function", "function", Cell::text(hasher.function().to_owned()))
+                .about("hashes the keys of this map type"),
+        ];
+        match &self.outcome {
+            Ok(lookup) => fields.extend(facts(lookup)),
+            Err(LookupError::NoHash(why @ (NoHash::Random | NoHash::Unhashable(_)))) => {
+                fields.push(Field::new("ended", "ended", Cell::text(why.to_string())));
+            }
+            Err(_) => {}
+        }
+        sink.fields("lookup", "lookup", &fields)?;
+        match self.outcome {
+            Ok(lookup) => {
+                emit_looks(sink, &lookup)?;
+                emit_result(sink, lookup.found, self.elem, &self.elem_type)?;
+                Ok(Vec::new())
+            }
+            Err(LookupError::NoHash(NoHash::Random)) => {
+                sink.note(Note::info(
+                    "a NaN equals nothing, not even itself: no lookup finds it, only a range does",
+                ))?;
+                emit_result(sink, None, self.elem, &self.elem_type)?;
+                Ok(Vec::new())
+            }
+            Err(LookupError::NoHash(NoHash::Unhashable(ty))) => {
+                let text =
+                    format!("with this key the program panics: hash of unhashable type {ty}");
+                sink.note(Note::info(text))?;
+                Ok(Vec::new())
+            }
+            Err(why) => Ok(vec![format!("the lookup: {why}")]),
+        }
+    }
+}
+
+/// Largest zero value that is decoded, in bytes.
+const MAX_ZERO: u64 = 1 << 20;
+
+fn facts(lookup: &Lookup) -> Vec<Field<'static>> {
+    let hex = |value: u64| Cell::text(format!("{value:#x}"));
+    let mut fields = vec![
+        Field::new("seed", "seed", hex(lookup.seed)),
+        Field::new("hash", "hash", Cell::text(format!("{:#018x}", lookup.hash))),
+    ];
+    for fact in &lookup.facts {
+        let cell = match fact.key {
+            "h1" | "h2" | "tophash" => hex(fact.value),
+            "table" => Cell::Addr(fact.value),
+            "old_evacuated" => Cell::Bool(fact.value != 0),
+            _ => Cell::Uint(fact.value),
+        };
+        fields.push(Field::new(fact.key, fact.title, cell).about(fact.meaning));
+    }
+    fields.push(Field::new("ended", "ended", Cell::text(lookup.ended)));
+    fields
+}
+
+fn emit_looks(sink: &mut dyn Sink, lookup: &Lookup) -> Result<(), Error> {
+    if lookup.looks.is_empty() {
+        return Ok(());
+    }
+    sink.table(&Table { key: "looks", title: "every slot looked at", columns: LOOKS })?;
+    for look in &lookup.looks {
+        sink.row(&[
+            Cell::text(look.what),
+            Cell::Uint(look.number),
+            Cell::Addr(look.block.0),
+            Cell::Uint(look.slot.into()),
+            Cell::text(format!("{:#04x}", look.mark)),
+            Cell::text(look.verdict.words()),
+        ])?;
+    }
+    sink.end_table()?;
+    if lookup.more > 0 {
+        sink.note(Note::info(format!("{} more slots looked at", lookup.more)))?;
+    }
+    Ok(())
+}
+
+fn emit_result(
+    sink: &mut dyn Sink,
+    found: Option<Entry>,
+    elem: Value<'_>,
+    elem_type: &str,
+) -> Result<(), Error> {
+    let about = match found {
+        Some(_) => "",
+        None => "the zero value: the key is not in the map",
+    };
+    let addr = |at: Option<Addr>| Cell::maybe(at, |at| Cell::Addr(at.0));
+    let fields = [
+        Field::new("found", "found", Cell::Bool(found.is_some())),
+        Field::new("elem", "elem", Cell::Value(elem)).about(about),
+        Field::new("elem_type", "elem type", Cell::text(elem_type.to_owned())),
+        Field::new("key_addr", "key at", addr(found.map(|entry| entry.key))),
+        Field::new("elem_addr", "elem at", addr(found.map(|entry| entry.elem))),
+    ];
+    sink.fields("result", "result", &fields)?;
+    Ok(())
+}
