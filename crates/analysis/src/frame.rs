@@ -14,10 +14,24 @@ pub(crate) fn head(go: &Go<'_>, command: &str) -> Head {
     }
 }
 
+/// That the target was let go before all had been read.
+fn let_go(go: &Go<'_>) -> String {
+    let (pause, reads) = (go.pause().unwrap_or_default(), go.target.missed());
+    format!(
+        "the target was let go after {:.0} ms, as long as it may be held (--max-pause), and then \
+         {reads} reads found nothing kept: maps, entries or paths that needed these are missing \
+         or not readable",
+        pause.as_secs_f64() * 1e3
+    )
+}
+
 /// Ends a report, with what is `missing` from it.
 pub(crate) fn finish(go: &Go<'_>, sink: &mut dyn Sink, mut missing: Vec<String>) -> io::Result<()> {
     if go.progress.cancelled() {
         missing.insert(0, "stopped on request before it was finished".into());
+    }
+    if go.cut_short() {
+        missing.insert(0, let_go(go));
     }
     if go.is_racing() {
         sink.note(Note::warning(

@@ -1,6 +1,7 @@
 //! The command line: what every command shares.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -55,6 +56,29 @@ pub(crate) struct OpenArgs {
     /// How to hold a live process still while it is read
     #[arg(help_heading = "Target", long, value_name = "HOW", default_value = "auto")]
     pub(crate) freeze: Freeze,
+
+    /// The longest a live process may stand still at a time (500ms, 2s): then it is let go, and
+    /// what was not read is missing from the answer, which says so
+    #[arg(help_heading = "Target", long, value_name = "DURATION", default_value = "1s")]
+    #[arg(value_parser = duration)]
+    pub(crate) max_pause: Option<Duration>,
+}
+
+/// A duration as people write one: a number and `us`, `ms` or `s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let scale = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        _ => return Err("a number and a unit are wanted: us, ms or s".into()),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("`{number}` is no number"))?;
+    match Duration::try_from_secs_f64(number * scale) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("it has to be longer than nothing, and not for ever".into()),
+    }
 }
 
 /// How a live process is held still.

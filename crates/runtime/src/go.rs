@@ -1,6 +1,6 @@
 //! A Go process as a whole.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
@@ -50,6 +50,7 @@ pub struct Go<'a> {
     layouts: Layouts<'a>,
     symbols: Symbols<'a>,
     pause: RefCell<Hold<'a>>,
+    cut_short: Cell<bool>,
 }
 
 /// Whether a live target is held.
@@ -142,6 +143,7 @@ impl<'a> Go<'a> {
             memory,
             bias,
             pause: RefCell::default(),
+            cut_short: Cell::new(false),
         })
     }
 
@@ -221,8 +223,12 @@ impl<'a> Go<'a> {
     /// reflect on the heap: all else is no type word.
     pub(crate) fn type_word(&self, descriptor: Addr) -> Result<TypeId, Fault> {
         let known = self.modules.iter().any(|m| m.types.contains(&descriptor));
-        if !known && self.heap.object(descriptor).is_none() {
-            return Err(Fault::new(descriptor, Why::Unmapped));
+        let made = || match self.heap.object(descriptor) {
+            Some(_) => self.types.is_made(descriptor),
+            None => Ok(false),
+        };
+        if !known && !made()? {
+            return Err(Fault::new(descriptor, Why::Stray));
         }
         Ok(self.types.of_descriptor(descriptor))
     }
@@ -261,6 +267,7 @@ impl<'a> Go<'a> {
     pub fn hold(&self, pause: Pause<'a>) {
         // What was seen of the heap while it ran is not true of this moment.
         self.heap.forget();
+        self.types.forget_made();
         let before = self.pause().unwrap_or_default();
         *self.pause.borrow_mut() = Hold::Held(pause, before);
     }
@@ -270,18 +277,34 @@ impl<'a> Go<'a> {
     /// # Errors
     ///
     /// Something had to be read that was not kept when the target was let go before: the answer
-    /// has holes that another try can fill.
+    /// has holes that another try can fill. Not where the target went on while it was held here,
+    /// because it had been held for as long as it may be ([`Go::cut_short`]).
     pub fn thaw(&self) -> Result<(), Missed> {
+        let held = self.is_held();
         self.let_go();
         match self.target.missed() {
             0 => Ok(()),
+            _ if held && self.cut_short.get() => Ok(()),
             reads => Err(Missed { reads }),
         }
+    }
+
+    fn is_held(&self) -> bool {
+        matches!(&*self.pause.borrow(), Hold::Held(..))
+    }
+
+    /// Whether the target was let go before all was read that was asked for, because it had been
+    /// held for as long as it may be: what was read is of the one moment, but not all.
+    pub fn cut_short(&self) -> bool {
+        self.cut_short.get() && self.target.missed() > 0
     }
 
     /// Lets the target go, if it is held.
     pub fn let_go(&self) {
         let mut hold = self.pause.borrow_mut();
+        if let Hold::Held(pause, _) = &*hold {
+            self.cut_short.set(pause.expired());
+        }
         *hold = match std::mem::take(&mut *hold) {
             Hold::Held(pause, before) if pause.is_stopped() => Hold::Was(before + pause.finish()),
             Hold::Held(..) => Hold::Never,

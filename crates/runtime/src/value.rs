@@ -33,8 +33,28 @@ pub struct Decoder<'a, 'g> {
     pub limits: Limits,
 }
 
-/// What encloses the value that is being decoded: pointers followed so far.
-pub(crate) type Path = Vec<(Addr, TypeId)>;
+/// What encloses the value that is being decoded, and what it may still cost.
+pub(crate) struct Path {
+    /// Pointers followed so far.
+    pointers: Vec<(Addr, TypeId)>,
+    /// Values that may still be decoded: of what types and slices claim, the limits of depth and
+    /// of items alone would allow for more than anybody can wait for.
+    left: u64,
+}
+
+impl Path {
+    /// Nothing, yet.
+    pub(crate) fn new() -> Path {
+        Path { pointers: Vec::new(), left: MAX_VALUES }
+    }
+
+    /// Whether `cost` more may be spent.
+    fn spend(&mut self, cost: u64) -> bool {
+        let left = self.left.checked_sub(cost);
+        self.left = left.unwrap_or(0);
+        left.is_some()
+    }
+}
 
 impl<'a, 'g> Decoder<'a, 'g> {
     /// A decoder for values of `go`.
@@ -44,18 +64,21 @@ impl<'a, 'g> Decoder<'a, 'g> {
 
     /// The value of type `ty` at `at`.
     pub fn at(&self, at: Addr, ty: TypeId) -> Value<'a> {
-        self.read(at, ty, 0, &mut Vec::new())
+        self.read(at, ty, 0, &mut Path::new())
     }
 
     /// The value of type `ty` whose bytes are `bytes`.
     pub fn of(&self, bytes: &[u8], ty: TypeId) -> Value<'a> {
-        self.decode(bytes, ty, 0, &mut Vec::new())
+        self.decode(bytes, ty, 0, &mut Path::new())
     }
 
     fn read(&self, at: Addr, ty: TypeId, depth: u32, path: &mut Path) -> Value<'a> {
         let t = self.go.types.get(ty);
         if let Kind::Array(elem, len) = t.kind {
             return self.sequence(at, elem, len, None, depth, path);
+        }
+        if !path.spend(t.size / 64) {
+            return Value::Deeper;
         }
         match self.go.memory().bytes(at, t.size, MAX_VALUE) {
             Ok(bytes) => self.decode(&bytes, ty, depth, path),
@@ -78,6 +101,9 @@ impl<'a, 'g> Decoder<'a, 'g> {
     ) -> Value<'a> {
         if (bytes.len() as u64) < t.size {
             return Value::Unreadable("cut short".into());
+        }
+        if !path.spend(1) {
+            return Value::Deeper;
         }
         match &t.kind {
             Kind::Bool => Value::Bool(bytes[0] != 0),
@@ -135,15 +161,15 @@ impl<'a, 'g> Decoder<'a, 'g> {
         if addr.is_null() {
             return Value::Nil;
         }
-        if path.contains(&(addr, to)) {
+        if path.pointers.contains(&(addr, to)) {
             return Value::Cycle(addr.0);
         }
         if depth >= self.limits.depth {
             return Value::Pointer { addr: addr.0, to: None };
         }
-        path.push((addr, to));
+        path.pointers.push((addr, to));
         let value = self.read(addr, to, depth + 1, path);
-        path.pop();
+        path.pointers.pop();
         Value::Pointer { addr: addr.0, to: Some(Box::new(value)) }
     }
 
@@ -262,6 +288,9 @@ impl<'a, 'g> Decoder<'a, 'g> {
         }
     }
 }
+
+/// Values in one value, all depths together, that are decoded.
+const MAX_VALUES: u64 = 1 << 20;
 
 /// Larger values than this are not decoded, in bytes: one value's memory is bounded.
 const MAX_VALUE: u64 = 16 << 20;

@@ -43,6 +43,9 @@ pub enum Why {
     /// An address computed from the target's own data leaves the address space.
     #[error("the address overflows")]
     Overflow,
+    /// What is there says that it belongs to something else.
+    #[error("what is there does not belong to what leads to it")]
+    Stray,
     /// A length read from the target is beyond what can be true.
     #[error("a length of {len} bytes there is beyond the limit of {limit}")]
     TooLong {

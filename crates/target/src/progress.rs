@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub struct Progress {
     cancelled: AtomicBool,
+    halted: AtomicBool,
     done: AtomicU64,
     total: AtomicU64,
     stage: Mutex<&'static str>,
@@ -31,9 +32,20 @@ impl Progress {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
+    /// Asks the work at hand to stop, as [`Progress::cancel`] does, until [`Progress::resume`]: it
+    /// takes too long, and what comes after it does not depend on its end.
+    pub fn halt(&self) {
+        self.halted.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes [`Progress::halt`] back.
+    pub fn resume(&self) {
+        self.halted.store(false, Ordering::Relaxed);
+    }
+
     /// Whether the work has been asked to stop. Loops over a target's data poll this.
     pub fn cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.cancelled.load(Ordering::Relaxed) || self.halted.load(Ordering::Relaxed)
     }
 
     /// The current stage, its steps done and its steps in all.

@@ -79,6 +79,9 @@ impl Analysis for Ls<'_> {
         for note in row::notes(&chosen) {
             sink.note(note)?;
         }
+        if findings.dead > 0 {
+            sink.note(dead(findings.dead))?;
+        }
         let mut missing = std::mem::take(&mut findings.missing);
         missing.extend(row::unreadable(&chosen));
         finish(go, sink, missing)?;
@@ -131,6 +134,13 @@ impl Ls<'_> {
         }
         Ok(())
     }
+}
+
+fn dead(values: u64) -> Note {
+    Note::info(format!(
+        "{values} values behind local variables lead to no memory, or contradict their type: these \
+         variables are dead or not written yet where the function stands; nothing is missing for that"
+    ))
 }
 
 fn totals(chosen: &[Surveyed]) -> Note {

@@ -1,11 +1,13 @@
 //! A live process, read so that it stands still as shortly as possible.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use anyhow::Context;
 use mapscope_report::{Discard, Sink};
 use mapscope_runtime::Go;
-use mapscope_target::{Freeze, FreezeError, Live, Pause, Target};
+use mapscope_target::{Freeze, FreezeError, Live, Pause, Progress, Target};
 
 use crate::args::{self, OpenArgs};
 use crate::exit::Outcome;
@@ -24,6 +26,7 @@ impl Process {
     /// Opens a process and its executable.
     pub(crate) fn open(pid: u32, how: &OpenArgs) -> anyhow::Result<Process> {
         let live = Live::open(pid)?;
+        live.set_max_pause(how.max_pause);
         let (image, exe) = match &how.exe {
             Some(path) => (Image::open(path), path.clone()),
             None => (
@@ -36,15 +39,16 @@ impl Process {
     }
 
     /// Lets `read` emit its answer to what `report` opens, holding the process for as long as it
-    /// takes to read what the answer needs.
+    /// takes to copy what the answer needs.
     ///
     /// `read` runs on the running process first, for nothing but to learn which pages and types it
     /// needs. Then the process is stopped, those pages are copied at once, it is let go, and
     /// `read` runs on the copy: the stop is as short as the copying. Where the process has changed
     /// meanwhile so that other pages are needed, this is tried again with those too, and at last
-    /// the process is held until all is read. An analysis that reads as it goes along runs on the
-    /// held process, and once more on what was kept: nothing is written to an output that may
-    /// block, such as a pager, while the process stands still.
+    /// the process is held until all is read, or for as long as it may be (`--max-pause`). An
+    /// analysis that reads as it goes along runs on the copy once for nothing, and emits when that
+    /// lacked nothing: nothing is written to an output that may block, such as a pager, while the
+    /// process stands still.
     pub(crate) fn steady<'p>(
         &'p self,
         go: &Go<'p>,
@@ -55,25 +59,17 @@ impl Process {
         if self.freeze == args::Freeze::None {
             return report(read);
         }
-        // What a rehearsal on a moving target runs into says nothing of the target.
-        let _ = read(&mut Discard);
-        if manner == Manner::WhileEmitting {
-            go.hold(self.freeze(go)?);
-            let frozen = read(&mut Discard);
-            go.let_go();
-            frozen?;
-            return report(read);
-        }
+        rehearse(go.progress, read);
         for _ in 0..BLIND_TRIES {
             go.hold(self.freeze(go)?);
             go.let_go();
-            match report(read) {
-                Err(error) if is_missed(&error) => self.live.learn(),
+            match attempt(go, manner, Try::LetGo, read, report) {
+                Err(error) if is_missed(&error, go) => self.live.learn(),
                 outcome => return outcome,
             }
         }
         go.hold(self.freeze(go)?);
-        report(read)
+        attempt(go, manner, Try::Held, read, report)
     }
 
     fn freeze(&self, go: &Go<'_>) -> anyhow::Result<Pause<'_>> {
@@ -84,8 +80,65 @@ impl Process {
 /// How often a process is let go before what it was stopped for has been read.
 const BLIND_TRIES: usize = 3;
 
-fn is_missed(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(mapscope_analysis::Error::Missed(_)))
+/// How long a rehearsal may take. What it has not learnt by then is learnt from what the tries
+/// after it miss.
+const REHEARSAL: Duration = Duration::from_secs(20);
+
+/// Runs `read` on the running process. What it runs into there says nothing of the target, and it
+/// need not come to an end: what it reads can contradict itself.
+fn rehearse(progress: &Progress, read: Pass<'_>) {
+    let (done, over) = channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if over.recv_timeout(REHEARSAL) == Err(RecvTimeoutError::Timeout) {
+                progress.halt();
+            }
+        });
+        let _ = read(&mut Discard);
+        drop(done);
+    });
+    progress.resume();
+}
+
+/// Runs `read` on a process that was stopped, and is held or not.
+fn attempt(
+    go: &Go<'_>,
+    manner: Manner,
+    attempt: Try,
+    read: Pass<'_>,
+    report: &mut dyn FnMut(Pass<'_>) -> anyhow::Result<Outcome>,
+) -> anyhow::Result<Outcome> {
+    if manner == Manner::WhileEmitting {
+        let outcome = read(&mut Discard);
+        go.let_go();
+        if attempt == Try::LetGo {
+            go.thaw().map_err(mapscope_analysis::Error::from)?;
+        }
+        if !go.cut_short() {
+            outcome?;
+        }
+    }
+    report(read)
+}
+
+/// How a process is read after it was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Try {
+    /// It was let go when the pages it was stopped for had been copied.
+    LetGo,
+    /// It is held: there is no try after this.
+    Held,
+}
+
+/// Whether reading failed for want of what was not kept. What is then not found may well be there.
+fn is_missed(error: &anyhow::Error, go: &Go<'_>) -> bool {
+    use mapscope_analysis::Error;
+    match error.downcast_ref() {
+        Some(Error::Missed(_)) => true,
+        Some(Error::Unreadable(_)) => go.target.missed() > 0,
+        Some(_) => false,
+        None => error.is::<Failure>() && go.target.missed() > 0,
+    }
 }
 
 /// When an analysis reads its target.

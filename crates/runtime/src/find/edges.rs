@@ -90,6 +90,10 @@ impl Walker<'_, '_> {
             Step::Interface(empty) => return self.interface(*empty, edge),
             Step::Array(of, len) => return Ok(self.array(*of, *len, edge)),
             Step::Pool(of, len) => {
+                // Both arrays are made by the allocator (`Pool.pinSlow`, sync/pool.go).
+                if self.go.heap.object(first).is_none() {
+                    return Ok(false);
+                }
                 let run = Run::elements(first, *of, word(edge.here, *len));
                 return Ok(self.target(run, edge.holder, edge.pass));
             }

@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::run::Run;
 use super::walk::{Pass, Walker};
 use super::{Found, FoundBy, TypedBy};
-use crate::maps::{Block, SyncMap, entries};
+use crate::maps::{Block, Damage, SyncMap, entries};
 use crate::types::TypeId;
 
 impl Walker<'_, '_> {
@@ -85,6 +85,15 @@ impl Walker<'_, '_> {
         if let Err(damage) = outcome
             && pass == Pass::Claim
         {
+            let dead = match &damage {
+                Damage::Fault(fault) => self.is_dead(fault.why),
+                Damage::Broken { .. } => self.stack.is_some(),
+                Damage::Untyped => false,
+            };
+            if dead {
+                self.findings.dead += 1;
+                return claimed;
+            }
             self.missing(format!("{}: {damage}", self.findings.trail.path(go, node)));
         }
         claimed
@@ -121,6 +130,10 @@ impl Walker<'_, '_> {
             return Ok(());
         }
         let Some(map) = SyncMap::of(self.go, at, ty) else { return Ok(()) };
+        if self.stack.is_some() {
+            // It has no invariant but that it can be gone through.
+            map.survey(self.go)?;
+        }
         let held = Some(holder.node(&mut self.findings.trail));
         let (found_by, typed_by) = (FoundBy::Walk, TypedBy::Static);
         self.findings.maps.push(Found { addr: at, ty: Some(ty), held, found_by, typed_by });

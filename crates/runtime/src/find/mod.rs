@@ -105,6 +105,9 @@ pub struct Findings {
     pub trail: Trail,
     /// What could not be read or was not finished.
     pub missing: Vec<String>,
+    /// Values behind variables on stacks that cannot be what their type says: the variables are
+    /// dead, or not written yet.
+    pub dead: u64,
 }
 
 /// Walks from the roots, then scans for what the walk has not met.

@@ -56,6 +56,9 @@ pub(super) struct Plans(RefCell<FxHashMap<TypeId, Rc<Plan>>>);
 /// Fields of fields are unfolded so deep: deeper nesting than anybody writes is damage.
 const MAX_NESTING: u32 = 64;
 
+/// Fields unfolded of one type: more than anybody writes, too.
+const MAX_UNFOLDED: u32 = 1 << 18;
+
 impl Plans {
     /// The plan for `ty`.
     pub(super) fn get(&self, types: &Types<'_>, ty: TypeId) -> Rc<Plan> {
@@ -63,7 +66,8 @@ impl Plans {
             return Rc::clone(plan);
         }
         let mut plan = Plan { size: types.get(ty).size, items: Vec::new() };
-        unfold(types, ty, 0, String::new(), MAX_NESTING, &mut plan.items);
+        let mut fold = Fold { types, left: MAX_UNFOLDED, items: &mut plan.items };
+        fold.unfold(ty, 0, String::new(), MAX_NESTING);
         let plan = Rc::new(plan);
         self.0.borrow_mut().insert(ty, Rc::clone(&plan));
         plan
@@ -77,41 +81,46 @@ impl Plans {
     }
 }
 
-fn unfold(
-    types: &Types<'_>,
-    ty: TypeId,
-    offset: u64,
-    path: String,
-    nesting: u32,
-    items: &mut Vec<Item>,
-) {
-    if nesting == 0 || !types.reaches_map(ty) {
-        return;
-    }
-    let t = types.get(ty);
-    let step = match &t.kind {
-        Kind::Map(_) => Step::Map(ty),
-        Kind::Pointer(to) => Step::Pointer(*to),
-        Kind::Slice(of) => Step::Slice(*of),
-        Kind::Chan(of) => Step::Chan(*of),
-        Kind::Func => Step::Func,
-        Kind::EmptyInterface => Step::Interface(true),
-        Kind::Interface => Step::Interface(false),
-        Kind::Array(of, 1) => return unfold(types, *of, offset, path + "[0]", nesting - 1, items),
-        Kind::Array(of, len) => Step::Array(*of, *len),
-        Kind::Struct(fields) => {
-            if let Some(special) = types.special(ty) {
-                unfold_special(ty, &special, offset, &path, items);
-            }
-            for field in fields {
-                let path = format!("{path}.{}", field.name);
-                unfold(types, field.ty, offset + field.offset, path, nesting - 1, items);
-            }
+/// A type being unfolded.
+struct Fold<'u, 't> {
+    types: &'u Types<'t>,
+    left: u32,
+    items: &'u mut Vec<Item>,
+}
+
+impl Fold<'_, '_> {
+    fn unfold(&mut self, ty: TypeId, offset: u64, path: String, nesting: u32) {
+        let Some(left) = self.left.checked_sub(1) else { return };
+        self.left = left;
+        if nesting == 0 || !self.types.reaches_map(ty) {
             return;
         }
-        _ => return,
-    };
-    items.push(Item { offset, step, path: path.into() });
+        let t = self.types.get(ty);
+        let step = match &t.kind {
+            Kind::Map(_) => Step::Map(ty),
+            Kind::Pointer(to) => Step::Pointer(*to),
+            Kind::Slice(of) => Step::Slice(*of),
+            Kind::Chan(of) => Step::Chan(*of),
+            Kind::Func => Step::Func,
+            Kind::EmptyInterface => Step::Interface(true),
+            Kind::Interface => Step::Interface(false),
+            Kind::Array(of, 1) => return self.unfold(*of, offset, path + "[0]", nesting - 1),
+            Kind::Array(of, len) => Step::Array(*of, *len),
+            Kind::Struct(fields) => {
+                if let Some(special) = self.types.special(ty) {
+                    unfold_special(ty, &special, offset, &path, self.items);
+                }
+                for field in fields {
+                    let path = format!("{path}.{}", field.name);
+                    let offset = offset.saturating_add(field.offset);
+                    self.unfold(field.ty, offset, path, nesting - 1);
+                }
+                return;
+            }
+            _ => return,
+        };
+        self.items.push(Item { offset, step, path: path.into() });
+    }
 }
 
 fn unfold_special(ty: TypeId, special: &Special, offset: u64, path: &str, items: &mut Vec<Item>) {

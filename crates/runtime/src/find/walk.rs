@@ -68,7 +68,10 @@ pub(super) struct Walker<'a, 'g> {
     /// where the invariants hold.
     pub(super) stack: Option<Range<Addr>>,
     queue: VecDeque<Work>,
+    /// Values that could not be read.
     faults: u64,
+    /// Of these, those that are missing from the answer.
+    told: u64,
 }
 
 /// The largest single value that is copied: what a garbled type claims beyond is not believed.
@@ -76,6 +79,9 @@ const LARGEST: u64 = 256 << 20;
 
 /// More links than this and the walk stops: each takes 24 bytes of ours.
 const MAX_LINKS: usize = 1 << 25;
+
+/// Faults in one run of values beyond which it is not looked at to its end.
+const MAX_RUN_FAULTS: u64 = 1 << 10;
 
 /// Faults told one by one before they are only counted.
 const MAX_FAULTS: u64 = 8;
@@ -91,6 +97,7 @@ impl<'a, 'g> Walker<'a, 'g> {
             stack: None,
             queue: VecDeque::new(),
             faults: 0,
+            told: 0,
         }
     }
 
@@ -210,6 +217,7 @@ impl<'a, 'g> Walker<'a, 'g> {
             return false;
         }
         let mut claimed = false;
+        let faults = self.faults;
         let outcome = each(go.memory(), run.at, plan.size, run.count, |i, bytes| {
             let at = run.at.index(i, plan.size);
             claimed |= match run.first {
@@ -219,7 +227,11 @@ impl<'a, 'g> Walker<'a, 'g> {
                 }
                 None => self.items(run.ty, &plan, bytes, at, holder, run.dynamic, pass),
             };
-            self.flow()
+            match self.faults - faults > MAX_RUN_FAULTS {
+                // What is there is no such array: a stale or torn pointer led to it.
+                true => ControlFlow::Break(()),
+                false => self.flow(),
+            }
         });
         if let Err(fault) = outcome {
             self.fault(fault, holder);
@@ -228,14 +240,35 @@ impl<'a, 'g> Walker<'a, 'g> {
     }
 
     pub(super) fn fault(&mut self, fault: Fault, holder: &Holder<'_>) {
+        if self.is_dead(fault.why) {
+            self.faults += 1;
+            self.findings.dead += 1;
+            return;
+        }
+        if self.told > MAX_FAULTS {
+            // A path is dear, and nobody would see it.
+            return self.missing(String::new());
+        }
         let node = holder.node(&mut self.findings.trail);
         let path = self.findings.trail.path(self.go, node);
         self.missing(format!("{path}: {fault}"));
     }
 
+    /// Whether a fault for this reason, on the way from a variable on a stack, only says that the
+    /// variable is dead: DWARF has a place for it, but at this point of the function nothing was
+    /// written there yet, or what was is no longer used and was overwritten in part. What is
+    /// there then leads to no memory, or to memory that contradicts its type. That a page is not
+    /// in a core, or may not be read, says nothing of the variable.
+    pub(super) fn is_dead(&self, why: Why) -> bool {
+        let contradicts =
+            matches!(why, Why::Unmapped | Why::Overflow | Why::TooLong { .. } | Why::Stray);
+        self.stack.is_some() && contradicts
+    }
+
     pub(super) fn missing(&mut self, what: String) {
         self.faults += 1;
-        match self.faults {
+        self.told += 1;
+        match self.told {
             n if n <= MAX_FAULTS => self.findings.missing.push(what),
             n if n == MAX_FAULTS + 1 => {
                 self.findings.missing.push("more that could not be read".into());

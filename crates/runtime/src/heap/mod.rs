@@ -44,6 +44,9 @@ const NO_HEADER: u64 = 512;
 /// Larger spans of objects of at most 512 bytes do not exist (8 KiB by the size class table).
 const MAX_SMALL: u64 = 1 << 20;
 
+/// `heapAddrBits` on amd64 (runtime/malloc.go).
+const HEAP_ADDR_BITS: u64 = 48;
+
 /// Spans remembered: a power of two.
 const CACHE: usize = 1 << 12;
 
@@ -151,6 +154,10 @@ impl<'a> Heap<'a> {
     fn arena_of(&self, addr: Addr) -> Result<Addr, Fault> {
         let g = &self.geometry;
         let index = addr.0.wrapping_sub(g.arena_base) / g.arena_bytes;
+        // No address of a process (`heapAddrBits`, runtime/malloc.go): text taken for a pointer.
+        if index >= (1 << HEAP_ADDR_BITS) / g.arena_bytes {
+            return Ok(Addr::NULL);
+        }
         // On linux/amd64 the first level has one entry (arenaL1Bits = 0).
         let second = self.memory.addr(Addr(self.mheap.0.wrapping_add(self.layout.arenas)))?;
         match second.index(index, 8) {

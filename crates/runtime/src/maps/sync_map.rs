@@ -49,6 +49,8 @@ struct Trie {
     children: u64,
     /// Bytes of such a node.
     node_size: u64,
+    /// Where it has the node that leads to it; nil in the root.
+    parent: Option<u64>,
     entry: TrieEntry,
 }
 
@@ -64,10 +66,8 @@ struct TrieEntry {
 const CHILDREN: u64 = 16;
 /// A 64-bit hash gives four bits a level.
 const MAX_LEVELS: u32 = 17;
-/// Nodes of one trie beyond which it is taken for one that leads back into itself.
-const MAX_NODES: u64 = 1 << 22;
-/// Entries with the same hash, in a chain beyond which it is taken for a cycle.
-const MAX_CHAIN: u32 = 1 << 16;
+/// Nodes and entries of one trie beyond which it is taken for one that leads back into itself.
+const MAX_NODES: u64 = 1 << 26;
 
 /// Bytes of an `any`.
 const ANY: u64 = 16;
@@ -284,6 +284,7 @@ impl Trie {
             root: offset + root.offset,
             children: children.offset,
             node_size: go.types.get(indirect).size,
+            parent: go.types.field(indirect, "parent").map(|f| f.offset),
             entry: TrieEntry::of(go),
         })
     }
@@ -293,27 +294,31 @@ impl Trie {
         if root.is_null() {
             return Ok(ControlFlow::Continue(()));
         }
-        self.node(go, root, MAX_LEVELS, &mut 0, meet)
+        self.node(go, root, (Addr::NULL, MAX_LEVELS), &mut 0, meet)
     }
 
-    /// A node is `{isEntry bool}` first, whichever of the two it is.
+    /// A node is `{isEntry bool}` first, whichever of the two it is. One with children says which
+    /// node leads to it: memory that was freed and holds something else by now, met while the
+    /// process runs, would make a graph with more ways through it than can be gone.
     fn node(
         &self,
         go: &Go<'_>,
         node: Addr,
-        levels: u32,
+        (parent, levels): (Addr, u32),
         seen: &mut u64,
         meet: Meet<'_>,
     ) -> Result<ControlFlow<()>, Fault> {
-        *seen += 1;
-        if *seen > MAX_NODES {
-            return Err(Fault::new(node, Why::TooLong { len: *seen, limit: MAX_NODES }));
-        }
+        count(node, seen)?;
         if go.flow().is_break() {
             return Ok(ControlFlow::Break(()));
         }
         if go.memory().u8(node)? != 0 {
-            return self.chain(go, node, meet);
+            return self.chain(go, node, seen, meet);
+        }
+        if let Some(offset) = self.parent
+            && go.memory().addr(Addr(node.0.wrapping_add(offset)))? != parent
+        {
+            return Err(Fault::new(node, Why::Stray));
         }
         if levels == 0 {
             return Ok(ControlFlow::Continue(()));
@@ -325,16 +330,27 @@ impl Trie {
         let children = go.memory().array::<{ CHILDREN as usize * 8 }>(children)?;
         for i in 0..CHILDREN {
             let child = Addr(word(&children, i * 8));
-            if !child.is_null() && self.node(go, child, levels - 1, seen, meet)?.is_break() {
+            let below = (node, levels - 1);
+            if !child.is_null() && self.node(go, child, below, seen, meet)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    fn chain(&self, go: &Go<'_>, first: Addr, meet: Meet<'_>) -> Result<ControlFlow<()>, Fault> {
+    fn chain(
+        &self,
+        go: &Go<'_>,
+        first: Addr,
+        seen: &mut u64,
+        meet: Meet<'_>,
+    ) -> Result<ControlFlow<()>, Fault> {
         let mut at = first;
-        for _ in 0..MAX_CHAIN {
+        let mut lap = 1u64;
+        // As with overflow buckets, a mark that is moved on at every power of two.
+        let mut mark = first;
+        loop {
+            count(at, seen)?;
             let place = |offset: u64| Addr(at.0.wrapping_add(offset));
             let entry = SyncEntry { key: place(self.entry.key), value: place(self.entry.value) };
             let storage = Part::Storage(self.entry.size);
@@ -343,10 +359,25 @@ impl Trie {
             }
             at = go.memory().addr(place(self.entry.overflow))?;
             if at.is_null() {
-                break;
+                return Ok(ControlFlow::Continue(()));
             }
+            if at == mark {
+                return Err(Fault::new(at, Why::Stray));
+            }
+            if lap.is_power_of_two() {
+                mark = at;
+            }
+            lap += 1;
         }
-        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Counts a node that has been met.
+fn count(node: Addr, seen: &mut u64) -> Result<(), Fault> {
+    *seen += 1;
+    match *seen > MAX_NODES {
+        true => Err(Fault::new(node, Why::TooLong { len: *seen, limit: MAX_NODES })),
+        false => Ok(()),
     }
 }
 

@@ -98,6 +98,19 @@ impl<'a> Types<'a> {
         })
     }
 
+    /// Whether what is at `at`, in the heap, can be a descriptor that `reflect` made at run time:
+    /// the name of such a type is a negative number (`addReflectOff`, runtime/type.go).
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn is_made(&self, at: Addr) -> Result<bool, Fault> {
+        let head = self.head(at)?;
+        let kind = (1..=26).contains(&(head.kind & 0x1f));
+        let size = head.size <= MAX_SIZE && head.ptr_bytes <= head.size;
+        Ok(head.name_off < 0 && kind && size && matches!(head.align, 1 | 2 | 4 | 8))
+    }
+
     /// Meets every descriptor of a module whose descriptors stand one behind the other
     /// (since 1.27; runtime/type.go, `moduleTypelinks`): 8-byte aligned from the ninth byte on,
     /// each followed by what its kind and its methods add.

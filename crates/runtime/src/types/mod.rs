@@ -172,7 +172,15 @@ pub struct Types<'a> {
     known: RefCell<FxHashMap<Origin, TypeId>>,
     reach: reach::Memo,
     special: special::Memo,
+    /// Types being read: the name of one that is made at run time is spelt from others'.
+    reading: RefCell<Vec<TypeId>>,
 }
+
+/// Fields looked at for the first that leads on.
+const MAX_LEADS: u32 = 256;
+
+/// Types whose names are spelt from each other's, one in the other.
+const MAX_SPELT: usize = 32;
 
 impl<'a> Types<'a> {
     /// An empty table over `memory`, with layouts of the descriptors as `source` tells them.
@@ -191,6 +199,7 @@ impl<'a> Types<'a> {
             known: RefCell::default(),
             reach: reach::Memo::default(),
             special: special::Memo::default(),
+            reading: RefCell::default(),
         })
     }
 
@@ -213,7 +222,18 @@ impl<'a> Types<'a> {
     /// The type itself.
     pub fn get(&self, id: TypeId) -> Rc<Type> {
         let slot = Rc::clone(&self.slots.borrow()[id.index()]);
-        Rc::clone(slot.ty.get_or_init(|| Rc::new(self.read(slot.origin))))
+        if let Some(known) = slot.ty.get() {
+            return Rc::clone(known);
+        }
+        let nested =
+            self.reading.borrow().len() >= MAX_SPELT || self.reading.borrow().contains(&id);
+        if nested {
+            return Rc::new(unknown("a type whose name leads back to itself".into()));
+        }
+        self.reading.borrow_mut().push(id);
+        let ty = Rc::clone(slot.ty.get_or_init(|| Rc::new(self.read(slot.origin))));
+        self.reading.borrow_mut().pop();
+        ty
     }
 
     /// The map type of `id`, if it is one.
@@ -235,12 +255,17 @@ impl<'a> Types<'a> {
     /// Where a value of this type keeps the first pointer that leads to more of it, in bytes from
     /// its start; `None` where it is all in one place.
     pub fn leads_at(&self, id: TypeId) -> Option<u64> {
+        self.leads_within(id, &mut { MAX_LEADS })
+    }
+
+    fn leads_within(&self, id: TypeId, left: &mut u32) -> Option<u64> {
+        *left = left.checked_sub(1)?;
         match &self.get(id).kind {
             Kind::String | Kind::Slice(_) | Kind::Pointer(_) => Some(0),
             Kind::EmptyInterface | Kind::Interface => Some(8),
-            Kind::Array(of, len) if *len > 0 => self.leads_at(*of),
+            Kind::Array(of, len) if *len > 0 => self.leads_within(*of, left),
             Kind::Struct(fields) => {
-                fields.iter().find_map(|f| Some(f.offset + self.leads_at(f.ty)?))
+                fields.iter().find_map(|f| f.offset.checked_add(self.leads_within(f.ty, left)?))
             }
             _ => None,
         }
@@ -261,6 +286,22 @@ impl<'a> Types<'a> {
         (0..self.len() as u32).map(TypeId)
     }
 
+    /// Forgets what was read of descriptors outside the executable: made at run time, or what a
+    /// read that raced with the process took for one.
+    pub(crate) fn forget_made(&self) {
+        let linked = |at: &Addr| self.modules.iter().any(|m| m.types.contains(at));
+        for slot in self.slots.borrow_mut().iter_mut() {
+            if let Origin::Descriptor(at) = slot.origin
+                && !linked(&at)
+                && slot.ty.get().is_some()
+            {
+                *slot = Rc::new(Slot { origin: slot.origin, ty: OnceCell::new() });
+                self.reach.forget();
+                self.special.forget();
+            }
+        }
+    }
+
     fn intern(&self, origin: Origin) -> TypeId {
         if let Some(id) = self.known.borrow().get(&origin) {
             return *id;
@@ -277,14 +318,19 @@ impl<'a> Types<'a> {
             Origin::Descriptor(addr) => self.read_descriptor(addr),
             Origin::Debug(place) => self.read_debug(place),
         };
-        read.unwrap_or_else(|why| Type {
-            name: "?".into(),
-            size: 0,
-            align: 1,
-            kind: Kind::Unknown(why),
-            descriptor: None,
-            named: false,
-            direct: false,
-        })
+        read.unwrap_or_else(unknown)
+    }
+}
+
+/// A type that cannot be made out, and why.
+fn unknown(why: String) -> Type {
+    Type {
+        name: "?".into(),
+        size: 0,
+        align: 1,
+        kind: Kind::Unknown(why),
+        descriptor: None,
+        named: false,
+        direct: false,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use rustc_hash::FxHashSet;
+
 use super::{Kind, TypeId, Types};
 
 /// Answers already found, by type.
@@ -9,6 +11,10 @@ use super::{Kind, TypeId, Types};
 pub(super) struct Memo(RefCell<Vec<Option<bool>>>);
 
 impl Memo {
+    pub(super) fn forget(&self) {
+        self.0.borrow_mut().clear();
+    }
+
     fn get(&self, id: TypeId) -> Option<bool> {
         self.0.borrow().get(id.index()).copied().flatten()
     }
@@ -22,6 +28,9 @@ impl Memo {
     }
 }
 
+/// Types that one type leads to, beyond which it is none.
+const MAX_PARTS: usize = 1 << 18;
+
 impl Types<'_> {
     /// Whether a map can be reached from a value of this type.
     ///
@@ -31,7 +40,7 @@ impl Types<'_> {
         if let Some(answer) = self.reach.get(id) {
             return answer;
         }
-        let mut seen = vec![id];
+        let mut seen = FxHashSet::from_iter([id]);
         let mut todo = vec![id];
         while let Some(next) = todo.pop() {
             if self.reach.get(next) == Some(true) || self.holds_map(next) {
@@ -39,10 +48,14 @@ impl Types<'_> {
                 return true;
             }
             for part in self.parts(next) {
-                if self.reach.get(part) != Some(false) && !seen.contains(&part) {
-                    seen.push(part);
+                if self.reach.get(part) != Some(false) && seen.insert(part) {
                     todo.push(part);
                 }
+            }
+            if seen.len() > MAX_PARTS {
+                // No program has so many types: what is here is no descriptor.
+                self.reach.set(id, false);
+                return false;
             }
         }
         // The closure of `id` holds no map, so neither does that of anything in it.

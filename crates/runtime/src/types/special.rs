@@ -11,6 +11,12 @@ use super::{Field, Kind, TypeId, Types};
 #[derive(Default)]
 pub(super) struct Memo(RefCell<FxHashMap<TypeId, Option<Rc<Special>>>>);
 
+impl Memo {
+    pub(super) fn forget(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
+
 /// What a struct hides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Special {

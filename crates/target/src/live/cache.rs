@@ -4,7 +4,7 @@
 //! analysis needs. Right after the process was stopped all of them are read again in bulk, so that
 //! the same analysis then finds nearly everything here and the stop is short.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::remote::Remote;
 
@@ -93,8 +93,15 @@ impl Cache {
     }
 
     /// Reads the page of `addr`, and those after it that `len` bytes or its window take, up to the
-    /// first that is kept already. Returns the number of pages that are kept now.
-    pub(super) fn fill(&mut self, addr: u64, len: usize, remote: &Remote) -> Result<usize, Full> {
+    /// first that is kept already. Returns the number of pages that are kept now: none where
+    /// `expired` was set before they were read.
+    pub(super) fn fill(
+        &mut self,
+        addr: u64,
+        len: usize,
+        remote: &Remote,
+        expired: &AtomicBool,
+    ) -> Result<usize, Full> {
         let first = addr / PAGE as u64;
         let last = addr.saturating_add(len as u64).saturating_sub(1) / PAGE as u64;
         let last = last.max(first | (WINDOW_PAGES - 1));
@@ -109,6 +116,9 @@ impl Cache {
         let (slab, at) = (self.used / SLAB_PAGES, self.used % SLAB_PAGES);
         let bytes = &mut self.slabs[slab][at * PAGE..(at + wanted) * PAGE];
         let read = remote.read(first * PAGE as u64, bytes).unwrap_or(0) / PAGE;
+        if expired.load(Ordering::Acquire) {
+            return Ok(0);
+        }
         for number in first..first + read as u64 {
             let index = self.used as u32;
             self.used += 1;
@@ -191,18 +201,30 @@ impl Cache {
             .filter(|(_, slot)| slot.load(Ordering::Relaxed) != 0)
     }
 
-    /// Reads every planned page again. A page that is gone by now is no longer kept.
-    pub(super) fn refresh(&mut self, plan: &Refresh, remote: &Remote) {
+    /// Reads every planned page again. A page that is gone by now is no longer kept, nor is any
+    /// that was not read before `expired` was set.
+    pub(super) fn refresh(&mut self, plan: &Refresh, remote: &Remote, expired: &AtomicBool) {
         for (slab, pages) in plan.pages.chunks(SLAB_PAGES).enumerate() {
             let mut done = 0;
             while done < pages.len() {
                 let bytes = &mut self.slabs[slab][done * PAGE..pages.len() * PAGE];
-                done += remote.read_pages(&pages[done..], bytes);
+                let read = remote.read_pages(&pages[done..], bytes);
+                if expired.load(Ordering::Acquire) {
+                    return self.drop_from(plan, slab * SLAB_PAGES + done);
+                }
+                done += read;
                 if let Some(&gone) = pages.get(done) {
                     self.set_slot(gone, 0);
                     done += 1;
                 }
             }
+        }
+    }
+
+    /// Keeps the planned pages no more, from the one at `first` on.
+    fn drop_from(&mut self, plan: &Refresh, first: usize) {
+        for &page in plan.pages.get(first..).unwrap_or(&[]) {
+            self.set_slot(page, 0);
         }
     }
 }

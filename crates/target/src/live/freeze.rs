@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::cache::PAGE;
-use super::tracer::{StopError, Tracer};
+use super::tracer::{Limit, StopError, Tracer};
 use super::{Live, Obstacle};
 use crate::{Addr, Memory, Progress};
 
@@ -54,7 +54,7 @@ pub enum FreezeError {
     },
     /// A thread sleeps in the kernel and cannot be interrupted.
     #[error(
-        "thread {tid} of process {pid} did not stop within a second (state {state}): it waits in the \
+        "thread {tid} of process {pid} did not stop in time (state {state}): it waits in the \
          kernel, for a disk or a network file system, or for a child it has just made; try again, or \
          read without a stop (--freeze none)"
     )]
@@ -112,7 +112,10 @@ impl Live {
         self.check_tracer()?;
         let mut cache = self.cache_mut();
         let plan = cache.plan();
-        let stopped = start_tracer(self.pid, progress);
+        self.expired.store(false, Ordering::Release);
+        let longest = *self.max_pause.lock().unwrap_or_else(|e| e.into_inner());
+        let limit = Limit { longest, expired: Arc::clone(&self.expired) };
+        let stopped = start_tracer(self.pid, limit, progress);
         let (threads, release, tracer) = match stopped {
             Ok(stopped) => stopped,
             Err(error) => {
@@ -121,7 +124,7 @@ impl Live {
                 return Err(self.explain(error));
             }
         };
-        cache.refresh(&plan, &self.remote);
+        cache.refresh(&plan, &self.remote, &self.expired);
         drop(cache);
         let stacks: Vec<_> = threads.iter().filter_map(|t| Some(t.registers?.rsp())).collect();
         self.note_frozen(threads);
@@ -137,7 +140,7 @@ impl Live {
         let mut page = [0; PAGE];
         for at in (0..STACK).step_by(PAGE) {
             let Some(at) = from.checked_add(at as u64) else { return };
-            if self.read(at, &mut page).is_err() {
+            if self.expired.load(Ordering::Acquire) || self.read(at, &mut page).is_err() {
                 return;
             }
         }
@@ -172,14 +175,14 @@ impl Live {
 
 type Stopped = (Vec<crate::Thread>, Sender<()>, JoinHandle<Duration>);
 
-fn start_tracer(pid: u32, progress: &Progress) -> Result<Stopped, StopError> {
+fn start_tracer(pid: u32, limit: Limit, progress: &Progress) -> Result<Stopped, StopError> {
     let (ready, stopped) = channel();
     let (release, released) = channel();
     let cancel = Arc::new(AtomicBool::new(progress.cancelled()));
     let cancelled = Arc::clone(&cancel);
     let tracer = std::thread::Builder::new()
         .name("tracer".into())
-        .spawn(move || Tracer::new(pid, cancelled).run(ready, released))
+        .spawn(move || Tracer::new(pid, limit, cancelled).run(ready, released))
         .map_err(StopError::Tasks)?;
     match await_stop(&stopped, progress, &cancel) {
         Ok(Ok(threads)) => Ok((threads, release, tracer)),
@@ -213,6 +216,12 @@ impl Pause<'_> {
     /// Whether the process is really held, or only read as it runs ([`Freeze::None`]).
     pub fn is_stopped(&self) -> bool {
         self.tracer.is_some()
+    }
+
+    /// Whether the process was let go because it had been held for as long as it may be
+    /// ([`Live::set_max_pause`]).
+    pub fn expired(&self) -> bool {
+        self.tracer.is_some() && self.live.expired.load(Ordering::Acquire)
     }
 
     /// Lets the process go, and says how long it stood still: from the first interrupt to the last

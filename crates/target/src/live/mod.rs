@@ -10,8 +10,9 @@ mod tracer;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, OnceLock, RwLock, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockWriteGuard};
+use std::time::Duration;
 
 pub use cache::WhenFull;
 pub use freeze::{Freeze, FreezeError, Pause};
@@ -36,6 +37,11 @@ pub struct Live {
     remote: Remote,
     cache: RwLock<Cache>,
     mode: AtomicU8,
+    /// The longest that it may be held at a time.
+    max_pause: Mutex<Option<Duration>>,
+    /// It was held for so long, and goes on: set by the tracer *before* it lets go, so that what
+    /// was read before this was seen to be unset is of the pause.
+    expired: Arc<AtomicBool>,
     mappings: Maps,
     threads: Mutex<Option<Vec<Thread>>>,
     /// Where reads after the process was let go found nothing kept.
@@ -82,6 +88,13 @@ impl Live {
         self.cache_mut().set_limit(bytes, when_full);
     }
 
+    /// Sets for how long the process may be held at a time, from the first interrupt on; `None`
+    /// for as long as the [`Pause`] lives. When the time is over it is let go, whatever we are
+    /// doing: what was read by then stays readable, what was not is [`Why::Thawed`].
+    pub fn set_max_pause(&self, longest: Option<Duration>) {
+        *self.max_pause.lock().unwrap_or_else(|e| e.into_inner()) = longest;
+    }
+
     /// How many bytes of the process are kept.
     pub fn kept(&self) -> u64 {
         self.cache.read().unwrap_or_else(|e| e.into_inner()).kept()
@@ -119,10 +132,15 @@ impl Live {
     }
 
     fn mode(&self) -> u8 {
-        self.mode.load(Ordering::Acquire)
+        let mode = self.mode.load(Ordering::Acquire);
+        let over = mode == Mode::Stopped as u8 && self.expired.load(Ordering::Acquire);
+        if over { Mode::Thawed as u8 } else { mode }
     }
 
     fn set_mode(&self, mode: Mode) {
+        if mode == Mode::Running {
+            self.expired.store(false, Ordering::Release);
+        }
         self.mode.store(mode as u8, Ordering::Release);
     }
 
@@ -162,7 +180,8 @@ impl Live {
                 return Err(Fault::new(at, why));
             }
             // Nothing kept: too much is, or the page cannot be read, and reading it says why.
-            if !matches!(cache.fill(at.0, buf.len() - done, &self.remote), Ok(1..)) {
+            let filled = cache.fill(at.0, buf.len() - done, &self.remote, &self.expired);
+            if !matches!(filled, Ok(1..)) {
                 return self.read_past(at, &mut buf[done..]);
             }
         }
@@ -173,7 +192,12 @@ impl Live {
             let at = Addr(addr.0.saturating_add(done as u64));
             let why = if why == Why::Unmapped { self.mapped_or(at, Why::Denied) } else { why };
             Fault::new(at, why)
-        })
+        })?;
+        if self.expired.load(Ordering::Acquire) {
+            self.note_missed(addr);
+            return Err(Fault::new(addr, Why::Thawed));
+        }
+        Ok(())
     }
 
     /// `why` where a mapping covers `addr`, else [`Why::Unmapped`].

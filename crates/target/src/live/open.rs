@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU8;
-use std::sync::{Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
@@ -81,6 +81,8 @@ impl Live {
             remote: Remote::new(pid, mem),
             cache: RwLock::new(Cache::new(DEFAULT_CACHE_LIMIT, WhenFull::ReadPast)),
             mode: AtomicU8::new(Mode::Running as u8),
+            max_pause: Mutex::new(None),
+            expired: Arc::default(),
             mappings: Maps { list, next: OnceLock::new() },
             threads: Mutex::new(None),
             missed: Mutex::default(),

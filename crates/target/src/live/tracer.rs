@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -37,9 +37,18 @@ pub(super) enum StopError {
     Tasks(std::io::Error),
 }
 
+/// How long a process may be held, and where to say that it was.
+pub(super) struct Limit {
+    /// From the first interrupt on; `None` for as long as it is not told to let go.
+    pub(super) longest: Option<Duration>,
+    /// Set when it is let go for having been held so long, before the first thread goes on.
+    pub(super) expired: Arc<AtomicBool>,
+}
+
 /// A process all of whose threads we are about to hold, or hold.
 pub(super) struct Tracer {
     pid: u32,
+    limit: Limit,
     cancelled: Arc<AtomicBool>,
     held: HashMap<u32, Held>,
     began: Option<Instant>,
@@ -57,8 +66,8 @@ enum Held {
 
 impl Tracer {
     /// Holds nothing yet.
-    pub(super) fn new(pid: u32, cancelled: Arc<AtomicBool>) -> Tracer {
-        Tracer { pid, cancelled, held: HashMap::new(), began: None }
+    pub(super) fn new(pid: u32, limit: Limit, cancelled: Arc<AtomicBool>) -> Tracer {
+        Tracer { pid, limit, cancelled, held: HashMap::new(), began: None }
     }
 
     /// Stops the process, says so by `ready`, and lets go when `release` is told to or hung up.
@@ -71,17 +80,31 @@ impl Tracer {
         let stopped = self.stop_all();
         let hold = stopped.is_ok();
         if ready.send(stopped).is_ok() && hold {
-            // An error means that the other side is gone, which is as good as being told.
-            let _ = release.recv();
+            self.hold(&release);
         }
         self.let_go();
         self.began.map_or(Duration::ZERO, |began| began.elapsed())
     }
 
+    /// Holds until told, or for as long as may be.
+    fn hold(&self, release: &Receiver<()>) {
+        let Some(longest) = self.limit.longest else {
+            // An error means that the other side is gone, which is as good as being told.
+            let _ = release.recv();
+            return;
+        };
+        let held = self.began.map_or(Duration::ZERO, |began| began.elapsed());
+        let over = release.recv_timeout(longest.saturating_sub(held));
+        if over == Err(RecvTimeoutError::Timeout) {
+            self.limit.expired.store(true, Ordering::Release);
+        }
+    }
+
     /// Stops every thread, those included that are born meanwhile: when all known threads have
     /// stopped and the list still shows no other, nobody is left who could make one.
     fn stop_all(&mut self) -> Result<Vec<Thread>, StopError> {
-        let deadline = Instant::now() + PATIENCE;
+        let patience = self.limit.longest.map_or(PATIENCE, |longest| longest.min(PATIENCE));
+        let deadline = Instant::now() + patience;
         while self.seize_new(deadline)? {
             self.await_stops(deadline)?;
         }

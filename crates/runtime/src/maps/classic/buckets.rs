@@ -15,7 +15,7 @@ const EVACUATED_EMPTY: u8 = 4;
 pub(super) const MIN_TOP_HASH: u8 = 5;
 
 /// Overflow buckets in one chain beyond which it is taken for a cycle.
-const MAX_CHAIN: u64 = 1 << 24;
+const MAX_OVERFLOW: u64 = 1 << 24;
 impl Classic {
     /// Whether the array at `buckets` is as long as the header says, where the heap can tell.
     pub(super) fn check_array(
@@ -35,6 +35,7 @@ impl Classic {
         memory: &dyn Memory,
         slots: &SlotLayout,
         first: Block<'_>,
+        left: &mut u64,
         visit: Visit<'_>,
     ) -> Result<ControlFlow<()>, Damage> {
         if visit(first).is_break() {
@@ -44,8 +45,15 @@ impl Classic {
         let mut next = Addr(word(first.bytes, slots.block_size - 8));
         let mut bytes = Vec::new();
         let mut step = 1;
+        // Brent's way to find a cycle: a mark that is moved on at every power of two.
+        let mut mark = Addr::NULL;
         while !next.is_null() {
-            Damage::unless(step < MAX_CHAIN, next, "the overflow chain does not end")?;
+            let ends = *left > 0 && next != mark;
+            Damage::unless(ends, next, "the overflow chain does not end")?;
+            *left -= 1;
+            if u64::is_power_of_two(step) {
+                mark = next;
+            }
             bytes.resize(size, 0);
             memory.read(next, &mut bytes)?;
             let block = Block { addr: next, bytes: &bytes, full: full(&bytes), step, ..first };
@@ -66,6 +74,7 @@ impl Classic {
         visit: Visit<'_>,
     ) -> Result<ControlFlow<()>, Damage> {
         let mut outcome = Ok(ControlFlow::Continue(()));
+        let mut left = MAX_OVERFLOW;
         let size = slots.block_size;
         let flow = lines::each(memory, array, size, len, |home, bytes| {
             if old && is_evacuated(bytes) {
@@ -73,7 +82,7 @@ impl Classic {
             }
             let addr = Addr(array.0.wrapping_add(home.wrapping_mul(size)));
             let block = Block { addr, bytes, full: full(bytes), home, step: 0, old };
-            outcome = self.chain(memory, slots, block, visit);
+            outcome = self.chain(memory, slots, block, &mut left, visit);
             match outcome {
                 Ok(flow) => flow,
                 Err(_) => ControlFlow::Break(()),

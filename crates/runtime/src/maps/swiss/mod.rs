@@ -9,6 +9,7 @@ mod lookup;
 use std::ops::{ControlFlow, Range};
 
 use mapscope_target::{Addr, Fault, Memory, MemoryExt};
+use rustc_hash::FxHashSet;
 
 use super::lines::{self, byte, word};
 use super::lookup::{Lookup, LookupError, Seek};
@@ -125,13 +126,21 @@ impl Swiss {
     ) -> Result<(), Damage> {
         let (mut last, mut number) = (Addr::NULL, 0);
         let mut outcome = Ok(ControlFlow::Continue(()));
+        let mut seen = FxHashSet::default();
         let _ = lines::each(memory, h.dir_ptr, 8, h.dir_len, |_, entry| {
             let addr = Addr(word(entry, 0));
             if addr == last {
                 return ControlFlow::Continue(());
             }
             last = addr;
-            outcome = self.table(memory, addr, number).and_then(&mut visit);
+            // Of the entries of one table none lies apart from the others.
+            outcome = Damage::unless(
+                h.dir_len == 1 || seen.insert(addr),
+                addr,
+                "a table stands at two places of the directory",
+            )
+            .and_then(|()| self.table(memory, addr, number))
+            .and_then(&mut visit);
             number += 1;
             match outcome {
                 Ok(flow) => flow,
