@@ -9,6 +9,7 @@ mod fuzz;
 mod layouts;
 mod pins;
 mod process;
+mod soak;
 mod test;
 mod toolchains;
 mod variants;
@@ -30,6 +31,10 @@ usage: cargo xtask TASK
   bench [--scale N] [--rows ls,entries,live,ballast] [--go RELEASE,..] [--runs N]
         [--keep DIR] [--peers DIR] [--without PEER,..] [--mapscope FILE] [--name NAME]
                                 mapscope and its peers side by side: bench/results/NAME.md
+
+  soak [--cycles N] [--go RELEASE] [--mapscope FILE] [--target FILE]
+                                attach to a program that checks itself and detach, 10,000 times,
+                                by two at once that are killed at random moments
 
   demo-sample                   build the sample of `mapscope demo` anew: samples/demo
 
@@ -59,6 +64,8 @@ fn run(args: &[String]) -> Result<()> {
         ["layouts"] => layouts::all(""),
         ["layouts", "--only", release] => layouts::all(release),
         ["demo-sample"] => demo::sample(),
+        ["soak", ref rest @ ..] => soak::run(rest),
+        ["soak-cycle", pid] => soak::cycle(pid),
         ["test"] => test::all(),
         [] | ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

@@ -26,6 +26,7 @@ pub(crate) fn all() -> Result<()> {
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     let output = watched(tests.env("MAPSCOPE_FIXTURES", fixtures))?;
+    crate::soak::short()?;
     skipped.extend(output.iter().filter_map(|line| reason(line)));
     match fuzz::missing() {
         Some(why) => skipped.push(format!("fuzz: {why}")),

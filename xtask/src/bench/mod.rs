@@ -20,6 +20,7 @@ use measure::Limits;
 use options::{Options, Row};
 use questions::{Bench, Dump};
 use table::Table;
+pub(crate) use workload::field;
 use workload::{Beside, Workload};
 
 /// No run of a peer lasts longer.

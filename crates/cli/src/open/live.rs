@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use mapscope_report::{Discard, Sink};
@@ -73,7 +73,15 @@ impl Process {
     }
 
     fn freeze(&self, go: &Go<'_>) -> anyhow::Result<Pause<'_>> {
-        Ok(self.live.freeze(Freeze::Stop, go.progress).map_err(explain)?)
+        let patience = Instant::now() + OTHERS;
+        loop {
+            match self.live.freeze(Freeze::Stop, go.progress) {
+                Err(error) if is_others(&error) && Instant::now() < patience => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                frozen => return Ok(frozen.map_err(explain)?),
+            }
+        }
     }
 }
 
@@ -83,6 +91,18 @@ const BLIND_TRIES: usize = 3;
 /// How long a rehearsal may take. What it has not learnt by then is learnt from what the tries
 /// after it miss.
 const REHEARSAL: Duration = Duration::from_secs(20);
+
+/// How long another tracer is waited for: another mapscope holds the process for less.
+const OTHERS: Duration = Duration::from_secs(3);
+
+/// Whether somebody else holds the process, or was just about to when we were.
+fn is_others(error: &FreezeError) -> bool {
+    match error {
+        FreezeError::Traced { .. } => true,
+        FreezeError::Denied { obstacles, .. } => obstacles.is_empty(),
+        _ => false,
+    }
+}
 
 /// Runs `read` on the running process. What it runs into there says nothing of the target, and it
 /// need not come to an end: what it reads can contradict itself.

@@ -14,8 +14,10 @@ const EVACUATED_X: u8 = 2;
 const EVACUATED_EMPTY: u8 = 4;
 pub(super) const MIN_TOP_HASH: u8 = 5;
 
-/// Overflow buckets in one chain beyond which it is taken for a cycle.
+/// Overflow buckets of one map beyond which its chains are taken for ones that run into each
+/// other.
 const MAX_OVERFLOW: u64 = 1 << 24;
+
 impl Classic {
     /// Whether the array at `buckets` is as long as the header says, where the heap can tell.
     pub(super) fn check_array(

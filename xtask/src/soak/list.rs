@@ -1,0 +1,103 @@
+//! Whole runs of mapscope: every other one is killed, the answers of the others are checked.
+
+use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::target::field;
+use super::{Random, Shared};
+
+/// mapscope is killed within so many milliseconds of its start.
+const LIFE: u64 = 400;
+
+/// Lists the target's maps, and the entries of one, again and again.
+pub(super) fn lister(shared: &Shared) {
+    let mut random = Random(3);
+    let mut turn = 0;
+    shared.repeat(|| {
+        turn += 1;
+        match turn % 4 {
+            1 => answer(shared, &["ls", "--format", "ndjson"], &maps).context("mapscope ls"),
+            3 => answer(shared, ENTRIES, &entries).context("mapscope entries"),
+            _ => killed(shared, &mut random).context("a mapscope to kill"),
+        }
+    });
+}
+
+const ENTRIES: &[&str] = &["entries", "main.constant", "--values", "--format", "ndjson"];
+
+fn command(shared: &Shared, args: &[&str]) -> Command {
+    let mut command = Command::new(&shared.mapscope);
+    let pid = shared.pid.to_string();
+    command.arg(args.first().copied().unwrap_or("ls")).arg(pid).args(args.get(1..).unwrap_or(&[]));
+    command.stdin(Stdio::null());
+    command
+}
+
+fn killed(shared: &Shared, random: &mut Random) -> Result<()> {
+    let mut command = command(shared, &["ls"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    std::thread::sleep(Duration::from_millis(random.below(LIFE)));
+    child.kill()?;
+    child.wait()?;
+    shared.tally.listings_killed.fetch_add(1, Ordering::Relaxed);
+    Ok(())
+}
+
+fn answer(shared: &Shared, args: &[&str], check: &dyn Fn(&str) -> Result<()>) -> Result<()> {
+    let output = command(shared, args).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        Some(0) => check(&String::from_utf8_lossy(&output.stdout))?,
+        // An answer cut short by the longest pause says so, and what there is of it is right.
+        Some(3) => return Ok(()),
+        // An attacher held the target for all the time that mapscope waits.
+        Some(2) if said.contains("already traced") || said.contains("may not stop") => {
+            shared.tally.refused.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        code => bail!("it ended with {code:?}: {said}"),
+    }
+    shared.tally.listed.fetch_add(1, Ordering::Relaxed);
+    Ok(())
+}
+
+/// At no moment do the lengths of the twins differ by more than one; `constant` has 1000 entries.
+fn maps(rows: &str) -> Result<()> {
+    let len = |path: &str| {
+        let row = rows.lines().find(|row| row.contains(&format!("\"path\":\"{path}\"")));
+        row.and_then(|row| field(row, "len")).with_context(|| format!("there is no {path}"))
+    };
+    for pair in 0..2 {
+        let left = len(&format!("main.pairs[{pair}].Left"))?;
+        let right = len(&format!("main.pairs[{pair}].Right"))?;
+        if left.abs_diff(right) > 1 {
+            bail!("pair {pair} has {left} and {right} entries: these are of different moments");
+        }
+    }
+    match len("main.constant")? {
+        1000 => Ok(()),
+        other => bail!("main.constant has {other} entries"),
+    }
+}
+
+/// Each of "k0" to "k999" is there once, and is what it says.
+fn entries(rows: &str) -> Result<()> {
+    let mut seen = [false; 1000];
+    for row in rows.lines().filter(|row| row.contains("\"key\":\"k")) {
+        let (_, rest) = row.split_once("\"key\":\"k").context("a key")?;
+        let key: usize = rest.split('"').next().unwrap_or("").parse()?;
+        let elem = field(row, "elem").with_context(|| format!("no elem in {row}"))?;
+        let place = seen.get_mut(key).with_context(|| format!("there is no k{key}"))?;
+        if *place || elem != key as u64 {
+            bail!("k{key} is {elem}, or there twice");
+        }
+        *place = true;
+    }
+    match seen.iter().position(|seen| !seen) {
+        None => Ok(()),
+        Some(key) => bail!("k{key} is missing"),
+    }
+}
