@@ -26,6 +26,10 @@ pub(super) fn lister(shared: &Shared) {
     });
 }
 
+/// What mapscope may say instead of an answer: an attacher held the target for as long as it waits,
+/// or was a little sooner; or the machine is too busy to let a thread come to its stop.
+const REFUSALS: [&str; 3] = ["already traced", "may not stop", "did not stop in time"];
+
 const ENTRIES: &[&str] = &["entries", "main.constant", "--values", "--format", "ndjson"];
 
 fn command(shared: &Shared, args: &[&str]) -> Command {
@@ -54,7 +58,7 @@ fn answer(shared: &Shared, args: &[&str], check: &dyn Fn(&str) -> Result<()>) ->
         // An answer cut short by the longest pause says so, and what there is of it is right.
         Some(3) => return Ok(()),
         // An attacher held the target for all the time that mapscope waits.
-        Some(2) if said.contains("already traced") || said.contains("may not stop") => {
+        Some(2) if REFUSALS.iter().any(|refusal| said.contains(refusal)) => {
             shared.tally.refused.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }

@@ -33,6 +33,15 @@ fn a_process_that_is_not_gos() {
 }
 
 #[test]
+fn a_pause_is_a_duration() {
+    for pause in ["5", "0s", "ms", "-1s", "1h", "1e400s"] {
+        let run = run(["ls", "1", &format!("--max-pause={pause}")]);
+        assert_eq!(run.code, Some(2), "{pause}");
+        assert!(run.stderr.contains("--max-pause"), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn a_process_that_has_ended() {
     let mut cat = Cat::start();
     drop(cat.0.stdin.take());

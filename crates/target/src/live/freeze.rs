@@ -54,9 +54,9 @@ pub enum FreezeError {
     },
     /// A thread sleeps in the kernel and cannot be interrupted.
     #[error(
-        "thread {tid} of process {pid} did not stop in time (state {state}): it waits in the \
-         kernel, for a disk or a network file system, or for a child it has just made; try again, or \
-         read without a stop (--freeze none)"
+        "thread {tid} of process {pid} did not stop in time (state {state}): {}; try again, or read \
+         without a stop (--freeze none)",
+        stuck(.state)
     )]
     Stuck {
         /// The process.
@@ -77,6 +77,17 @@ pub enum FreezeError {
         /// What failed.
         source: std::io::Error,
     },
+}
+
+/// Why a thread in this state does not stop.
+fn stuck(state: &char) -> &'static str {
+    match state {
+        'R' => "it was given no processor to stop on: the machine is overloaded",
+        _ => {
+            "it waits in the kernel, for a disk or a network file system, or for a child it has \
+             just made"
+        }
+    }
 }
 
 /// How much of a thread's stack is kept, in bytes: deeper ones are read as they were rehearsed.

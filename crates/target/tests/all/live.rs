@@ -2,6 +2,7 @@
 
 use std::os::unix::process::CommandExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
 
 use mapscope_target::{
     Addr, Freeze, FreezeError, Live, Memory, MemoryExt, Obstacle, OpenLiveError, Progress, Target,
@@ -185,6 +186,35 @@ fn frozen_memory_stands_still_and_stays_readable() {
     assert_eq!(child.live.u64(Addr(8)).unwrap_err().why, Why::Unmapped);
     child.live.forget();
     assert_eq!(child.live.u64(child.unread), Ok(7));
+    child.assert_all_run();
+}
+
+#[test]
+fn a_process_is_held_no_longer_than_it_may() {
+    if !may_trace("a_process_is_held_no_longer_than_it_may") {
+        return;
+    }
+    let child = Counting::start();
+    let longest = Duration::from_millis(300);
+    child.live.set_max_pause(Some(longest));
+    child.counts();
+    let pause = child.live.freeze(Freeze::Stop, &Progress::default()).unwrap();
+    let frozen = child.counts();
+    wait_for("the time to be over", || pause.expired());
+    // It goes on although we would still hold it.
+    child.assert_all_run();
+    assert_eq!(child.counts(), frozen, "what was read in the freeze must not change after it");
+    assert_eq!(child.live.u64(child.unread).unwrap_err().why, Why::Thawed);
+    assert_eq!(child.live.missed(), 1);
+    let stopped = pause.finish();
+    assert!(stopped >= longest, "{stopped:?}");
+    // The next one begins anew.
+    child.live.learn();
+    child.live.set_max_pause(None);
+    let pause = child.live.freeze(Freeze::Stop, &Progress::default()).unwrap();
+    assert!(!pause.expired());
+    assert_eq!(child.live.u64(child.unread), Ok(7));
+    drop(pause);
     child.assert_all_run();
 }
 
