@@ -7,7 +7,7 @@ use mapscope_target::{Addr, Ahead};
 
 use crate::Decoder;
 use crate::types::{Kind, Type, TypeId};
-use crate::value::{unreadable, word};
+use crate::value::{Path, unreadable, word};
 
 /// Decodes values of one type as [`Decoder::of`] does, quickly where they come in the order of what
 /// they point to: the type is looked up once, and strings that lie together are read together.
@@ -30,7 +30,7 @@ impl<'a, 'g> Series<'a, 'g> {
     pub fn value(&mut self, bytes: &[u8]) -> Value<'_> {
         match self.t.kind {
             Kind::String if bytes.len() as u64 >= self.t.size => self.string(bytes),
-            _ => self.decoder.decode_as(bytes, self.ty, &self.t, 0, &mut Vec::new()),
+            _ => self.decoder.decode_as(bytes, self.ty, &self.t, 0, &mut Path::new()),
         }
     }
 
