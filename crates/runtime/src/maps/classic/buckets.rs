@@ -16,7 +16,7 @@ pub(super) const MIN_TOP_HASH: u8 = 5;
 
 /// Overflow buckets of one map beyond which its chains are taken for ones that run into each
 /// other.
-const MAX_OVERFLOW: u64 = 1 << 24;
+pub(super) const MAX_OVERFLOW: u64 = 1 << 24;
 
 impl Classic {
     /// Whether the array at `buckets` is as long as the header says, where the heap can tell.

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use mapscope_target::Addr;
 
 use super::Classic;
-use super::buckets::{MIN_TOP_HASH, slots_of};
+use super::buckets::{MAX_OVERFLOW, MIN_TOP_HASH, slots_of};
 use super::header::Header;
 use crate::maps::lookup::{Look, Lookup, LookupError, Seek, Verdict};
 use crate::maps::{Block, Damage, Entry, MapAt, Reader, SLOTS, entries};
@@ -100,7 +100,8 @@ impl Search<'_> {
         let first = Block { addr: at, bytes: &bytes, full: 0, home: number, step: 0, old };
         let mut outcome = Ok(false);
         lookup.ended = "the chain ends";
-        let walked = shape.chain(self.reader.memory, &self.slots, first, &mut |block| {
+        let mut left = MAX_OVERFLOW;
+        let walked = shape.chain(self.reader.memory, &self.slots, first, &mut left, &mut |block| {
             outcome = self.bucket(&block, lookup);
             match outcome {
                 Ok(false) => ControlFlow::Continue(()),
