@@ -1,12 +1,12 @@
 //! `get`: one key looked up, as the program itself would do it.
 
 use mapscope_report::{Cell, Column, Field, Note, Sink, Table, Value};
-use mapscope_runtime::hash::{Hasher, Key, NoHash};
+use mapscope_runtime::hash::{Hasher, NoHash, Sought};
 use mapscope_runtime::literal::{Literal, LiteralError, Problem};
-use mapscope_runtime::maps::{Block, Entry, Lookup, LookupError, SLOTS, Seek, entries};
+use mapscope_runtime::maps::{Block, Entry, Lookup, LookupError, SLOTS, entries};
 use mapscope_runtime::types::{MapType, TypeId};
 use mapscope_runtime::{Decoder, Go, Limits};
-use mapscope_target::{Addr, MemoryExt};
+use mapscope_target::Addr;
 
 use crate::chosen::Chosen;
 use crate::frame::{finish, head};
@@ -31,9 +31,6 @@ const LOOKS: &[Column] = &[
     Column::left("verdict", "VERDICT"),
 ];
 
-/// Largest key that is read, in bytes.
-const MAX_KEY: u64 = 1 << 20;
-
 impl Analysis for Get {
     fn name(&self) -> &'static str {
         "get"
@@ -48,7 +45,7 @@ impl Analysis for Get {
         let (ty, map) = map_type(go, &chosen)?;
         let hasher = Hasher::of(go, ty).map_err(|why| Error::Unreadable(why.to_string()))?;
         let literal = self.literal(go, &chosen, &map)?;
-        let wanted = Wanted { go, hasher: &hasher, literal: &literal };
+        let wanted = Sought::new(&hasher, &literal);
         let at = go.map_at(chosen.addr, chosen.ty);
         let outcome = go.shape.lookup(go.reader(), &at, &wanted);
         let decoder = Decoder::new(go, self.limits);
@@ -133,26 +130,6 @@ fn meet_dynamic_types(go: &Go<'_>, chosen: &Chosen, map: &MapType) {
         left = left.saturating_sub(1);
         if left == 0 { std::ops::ControlFlow::Break(()) } else { go.flow() }
     });
-}
-
-/// The key that is looked for.
-struct Wanted<'w, 'a> {
-    go: &'w Go<'a>,
-    hasher: &'w Hasher<'w, 'a>,
-    literal: &'w Literal<'w>,
-}
-
-impl Seek for Wanted<'_, '_> {
-    fn hash(&self, seed: u64) -> Result<u64, NoHash> {
-        self.hasher.hash(&self.literal.memory, &self.literal.bytes, seed)
-    }
-
-    fn is(&self, key: Addr) -> Result<bool, NoHash> {
-        let stored = self.go.memory().bytes(key, self.hasher.key_size(), MAX_KEY)?;
-        let stored = Key { bytes: &stored, memory: self.go.memory() };
-        let wanted = Key { bytes: &self.literal.bytes, memory: &self.literal.memory };
-        self.hasher.equal(wanted, stored)
-    }
 }
 
 /// How the lookup went, with all that is to be read of the target.

@@ -13,7 +13,7 @@ use mapscope_runtime::{Decoder, Go, Image, Limits};
 use mapscope_target::{Addr, MemoryExt, Progress, Target};
 use serde_json::Value;
 
-use crate::agree;
+use crate::{agree, lookup};
 
 /// Enough for every value of the zoo to be decoded whole.
 const LIMITS: Limits = Limits { depth: 9, items: 1 << 10, string: 1 << 16 };
@@ -55,6 +55,7 @@ fn one(go: &Go<'_>, fact: &Value) -> Vec<String> {
         Ok(entries) => found.extend(agree::entries(fact, &entries)),
         Err(why) => found.extend(wrong(why)),
     }
+    found.extend(lookup::check(go, &at, ty, &map).into_iter().flat_map(wrong));
     found
 }
 

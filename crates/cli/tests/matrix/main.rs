@@ -5,6 +5,7 @@
 
 mod agree;
 mod library;
+mod lookup;
 mod packed;
 mod run;
 mod zoo;

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use super::algorithm::{Algorithm, NoAlgorithm};
 use super::plan::{self, NoPlan, Op, Style};
 use crate::Go;
+use crate::literal::Scratch;
 use crate::types::{Kind, TypeId};
 use crate::value::word;
 
@@ -138,6 +139,11 @@ impl<'g, 'a> Hasher<'g, 'a> {
         self.same(&self.ops, a, b, 0, MAX_DEPTH)
     }
 
+    /// The target's memory.
+    pub(super) fn memory(&self) -> &'a dyn Memory {
+        self.go.memory()
+    }
+
     /// Bytes a key takes.
     pub fn key_size(&self) -> u64 {
         self.size
@@ -249,7 +255,10 @@ impl<'g, 'a> Hasher<'g, 'a> {
             direct: t.direct,
             ops: plan::of_type(&self.go.types, ty, Style::Typehash).ok(),
         });
-        self.dynamic.borrow_mut().insert((first, empty), Rc::clone(&dynamic));
+        // What a literal's memory has there, the next literal's has elsewhere.
+        if !Scratch::is_own(first) {
+            self.dynamic.borrow_mut().insert((first, empty), Rc::clone(&dynamic));
+        }
         Ok(Some(dynamic))
     }
 

@@ -12,6 +12,8 @@ mod hasher;
 mod kinds;
 mod plan;
 mod signature;
+mod sought;
 
 pub use algorithm::{Algorithm, NoAlgorithm};
 pub use hasher::{Hasher, Key, NoHash, NoHasher};
+pub use sought::Sought;

@@ -172,6 +172,10 @@ impl Place<'_, '_, '_> {
             return Err(LiteralError::wrong(at, "either all fields are named or none"));
         }
         for (i, elem) in elems.iter().enumerate() {
+            // Blank fields do not count, and their name tells none from the other.
+            if elem.name.as_ref().is_some_and(|(_, name)| name == "_") {
+                continue;
+            }
             let field = match &elem.name {
                 None => fields.get(i),
                 Some((_, wanted)) => fields.iter().find(|f| f.name == *wanted),

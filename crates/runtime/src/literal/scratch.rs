@@ -17,6 +17,11 @@ impl<'m> Scratch<'m> {
         Scratch { under, bytes: Vec::new() }
     }
 
+    /// Whether an address is a literal's own, not the target's.
+    pub(crate) fn is_own(addr: Addr) -> bool {
+        addr.0 >> 48 == BASE >> 48
+    }
+
     /// Puts `bytes` somewhere, eight bytes aligned.
     pub(super) fn put(&mut self, bytes: &[u8]) -> Addr {
         self.bytes.resize(self.bytes.len().next_multiple_of(8), 0);
