@@ -1,23 +1,42 @@
 //! What the fuzz targets share.
 
-/// An input that is several: the length of each but the last in two bytes, then all of them.
-pub struct Parts<'d, const N: usize>([&'d [u8]; N]);
+mod allocator;
+mod facts;
+mod fixture;
+mod maps;
+mod parts;
+mod patch;
+mod types;
 
-impl<'d, const N: usize> Parts<'d, N> {
-    /// The parts of `data`; what is cut off is empty.
-    pub fn of(data: &'d [u8]) -> Parts<'d, N> {
-        let (head, mut rest) = data.split_at_checked(2 * (N - 1)).unwrap_or_default();
-        let mut parts = [&[][..]; N];
-        for (part, len) in parts.iter_mut().zip(head.as_chunks::<2>().0) {
-            let len = usize::from(u16::from_le_bytes(*len)).min(rest.len());
-            (*part, rest) = rest.split_at(len);
-        }
-        parts[N - 1] = rest;
-        Parts(parts)
-    }
+pub use facts::Facts;
+pub use fixture::{Fixture, Sparse};
+pub use maps::fuzz_map;
+pub use parts::Parts;
+pub use patch::Patch;
+pub use types::fuzz_types;
 
-    /// Part `index`, where it is not empty.
-    pub fn get(&self, index: usize) -> Option<&'d [u8]> {
-        self.0.get(index).copied().filter(|part| !part.is_empty())
+use mapscope_runtime::Module;
+use mapscope_runtime::evidence::{Moduledata, Source};
+use mapscope_runtime::heap::{Heap, SizeClasses};
+use mapscope_runtime::types::Types;
+use mapscope_target::Memory;
+
+/// Reads every map of `facts` in every way there is, and the types of each.
+///
+/// # Panics
+///
+/// One of them cannot be read, or reads in a way that is no map's.
+pub fn read_everything(memory: &dyn Memory, source: &dyn Source, facts: &Facts) {
+    let modules = Module::all(memory, &Moduledata::load(source).unwrap(), facts.module).unwrap();
+    let types = Types::new(memory, None, source, modules.into()).unwrap();
+    let heap = Heap::new(memory, source, facts.mheap, SizeClasses::default()).unwrap();
+    let shape = mapscope_runtime::maps::shape(source).unwrap();
+    for (addr, descriptor) in &facts.maps {
+        let id = types.of_descriptor(*descriptor);
+        types::explore(&types, id);
+        let slots = types.map(id).and_then(|map| map.slots);
+        assert!(slots.is_some(), "no slots: {:?}", types.get(id));
+        let count = maps::read(&*shape, memory, &heap, *addr, slots);
+        assert_eq!(Some(count), shape.len(memory, *addr).ok(), "{}", types.get(id).name);
     }
 }

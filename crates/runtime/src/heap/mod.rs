@@ -89,7 +89,11 @@ impl Geometry {
 
 impl<'a> Heap<'a> {
     /// The heap whose `runtime.mheap_` is at `mheap`.
-    pub(crate) fn new(
+    ///
+    /// # Errors
+    ///
+    /// The source does not know a structure of the heap.
+    pub fn new(
         memory: &'a dyn Memory,
         source: &dyn Source,
         mheap: Addr,

@@ -144,7 +144,11 @@ pub trait MapShape {
 }
 
 /// The implementation that is in the binary, by its structures; the newest is tried first.
-pub(crate) fn shape(source: &dyn Source) -> Result<Box<dyn MapShape>, Missing> {
+///
+/// # Errors
+///
+/// The source knows of neither.
+pub fn shape(source: &dyn Source) -> Result<Box<dyn MapShape>, Missing> {
     match Swiss::load(source) {
         Ok(swiss) => Ok(Box::new(swiss)),
         Err(_) => Ok(Box::new(Classic::load(source)?)),

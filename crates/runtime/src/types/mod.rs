@@ -184,7 +184,11 @@ const MAX_SPELT: usize = 32;
 
 impl<'a> Types<'a> {
     /// An empty table over `memory`, with layouts of the descriptors as `source` tells them.
-    pub(crate) fn new(
+    ///
+    /// # Errors
+    ///
+    /// The source does not know how a descriptor is laid out.
+    pub fn new(
         memory: &'a dyn Memory,
         debug: Option<&'a Debug<'a>>,
         source: &dyn Source,
