@@ -60,6 +60,21 @@ struct Asked<'d> {
     facts: RefCell<BTreeSet<String>>,
 }
 
+impl Asked<'_> {
+    /// Every member of a structure, and of those that are in it: what is asked for tomorrow is in
+    /// the seed of today.
+    fn all_of(&self, type_name: &str) {
+        let Some(layout) = self.source.0.members(type_name) else { return };
+        for member in layout.members {
+            let inner = self.source.0.layout(member.ty).ok();
+            for inner in inner.iter().flat_map(|layout| &layout.members) {
+                let _ = self.place(type_name, &format!("{}.{}", member.name, inner.name));
+            }
+            let _ = self.place(type_name, member.name);
+        }
+    }
+}
+
 impl Source for Asked<'_> {
     fn name(&self) -> String {
         self.source.name()
@@ -67,7 +82,10 @@ impl Source for Asked<'_> {
 
     fn size(&self, type_name: &str) -> Option<u64> {
         let size = self.source.size(type_name)?;
-        self.facts.borrow_mut().insert(format!("size {type_name} {size}"));
+        let new = self.facts.borrow_mut().insert(format!("size {type_name} {size}"));
+        if new {
+            self.all_of(type_name);
+        }
         Some(size)
     }
 

@@ -17,14 +17,17 @@ pub struct Fixture {
     pub facts: Facts,
     /// How they are laid out.
     pub layouts: Layouts,
-    memory: Sparse,
+    ranges: Vec<Range>,
+    bytes: Vec<u8>,
 }
 
+/// First address and place among all bytes of what is in one piece, and its length.
+type Range = (u64, usize, usize);
+
 /// Memory that has gaps.
-#[derive(Clone)]
 pub struct Sparse {
-    /// First address and place in `bytes` of each range, by address, and its length.
-    ranges: Vec<(u64, usize, usize)>,
+    /// By address.
+    ranges: Vec<Range>,
     bytes: Vec<u8>,
     /// Whether it lends what it has.
     pub lends: bool,
@@ -39,7 +42,8 @@ impl Fixture {
         for (addr, byte) in read {
             memory.push(addr, byte);
         }
-        Fixture { facts, layouts, memory }
+        let Sparse { ranges, bytes, .. } = memory;
+        Fixture { facts, layouts, ranges, bytes }
     }
 
     /// As it is kept in a file: the facts with their length before them, then for each range its
@@ -48,10 +52,10 @@ impl Fixture {
         let text = self.facts.to_text();
         let mut out = (text.len() as u32).to_le_bytes().to_vec();
         out.extend(text.as_bytes());
-        for &(addr, at, len) in &self.memory.ranges {
+        for &(addr, at, len) in &self.ranges {
             out.extend(addr.to_le_bytes());
             out.extend((len as u32).to_le_bytes());
-            out.extend(&self.memory.bytes[at..at + len]);
+            out.extend(&self.bytes[at..at + len]);
         }
         out
     }
@@ -65,20 +69,20 @@ impl Fixture {
         let (len, rest) = bytes.split_first_chunk().expect("a seed");
         let (text, mut rest) = rest.split_at(u32::from_le_bytes(*len) as usize);
         let (facts, layouts) = Facts::of_text(std::str::from_utf8(text).expect("text"));
-        let mut memory = Sparse::empty();
+        let (mut ranges, mut all) = (Vec::new(), Vec::new());
         while let Some((addr, tail)) = rest.split_first_chunk() {
             let (len, tail) = tail.split_first_chunk().expect("a length");
             let (bytes, tail) = tail.split_at(u32::from_le_bytes(*len) as usize);
-            memory.ranges.push((u64::from_le_bytes(*addr), memory.bytes.len(), bytes.len()));
-            memory.bytes.extend(bytes);
+            ranges.push((u64::from_le_bytes(*addr), all.len(), bytes.len()));
+            all.extend(bytes);
             rest = tail;
         }
-        Fixture { facts, layouts, memory }
+        Fixture { facts, layouts, ranges, bytes: all }
     }
 
     /// A copy of its memory, to be changed.
     pub fn memory(&self) -> Sparse {
-        self.memory.clone()
+        Sparse { ranges: self.ranges.clone(), bytes: self.bytes.clone(), ..Sparse::empty() }
     }
 }
 
