@@ -26,7 +26,7 @@ use source::Shape;
 use swiss::Swiss;
 
 /// Seeds that are run always.
-const SEEDS: std::ops::Range<u64> = 0..12;
+const SEEDS: std::ops::Range<u64> = 0..20;
 
 /// The seeds of a run: the fixed ones and one that is new each time, or the one that is asked for.
 fn seeds() -> Vec<u64> {

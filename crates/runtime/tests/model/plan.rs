@@ -61,14 +61,15 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn random(random: &mut Random, kind: Kind) -> Plan {
         let size = [6, 30, 150, 700, 2600][random.below(5) as usize];
+        let queue = random.once_in(3);
         Plan {
             kind,
             operations: size * 2 + 30,
             keys: (size + random.below(size)).min(kind.keys()),
             inserts: 4 + random.below(5),
-            queue: random.once_in(3),
-            poor_hash: random.once_in(3),
-            hint: if random.once_in(3) { random.below(2 * size) } else { 0 },
+            queue,
+            poor_hash: random.once_in(if queue { 2 } else { 4 }),
+            hint: if !queue && random.once_in(3) { random.below(2 * size) } else { 0 },
         }
     }
 
