@@ -20,6 +20,7 @@ use crate::image::Image;
 use crate::load::bias;
 use crate::maps::{self, Care, Damage, MapAt, MapShape, Reader, Survey};
 use crate::module::Module;
+use crate::proof;
 use crate::symbols::Symbols;
 use crate::types::{Kind, TypeId, Types};
 use crate::value::word;
@@ -117,7 +118,7 @@ impl<'a> Go<'a> {
         let memory = target.as_memory();
         let bias = bias(image.elf, &target.auxv())?;
         let modules = modules(image, memory, source, bias)?;
-        check(image, &modules, bias)?;
+        proof::modules(image, &modules, bias)?;
         let pclntab = pclntab(image, &modules, bias);
         let symbols = Symbols::new(image, pclntab, layouts.table());
         let mheap =
@@ -125,7 +126,8 @@ impl<'a> Go<'a> {
         let mheap = Addr(mheap.at.0.wrapping_add(bias));
         let classes = size_classes(image, layouts.table(), memory, bias);
         let heap = Heap::new(memory, source, mheap, classes)?;
-        Ok(Go {
+        let doubt = layouts.table().map(|table| table.doubt.is_some());
+        let go = Go {
             types: Types::new(memory, image.debug.as_ref(), source, Rc::clone(&modules))?,
             heap,
             shape: maps::shape(source)?,
@@ -144,7 +146,11 @@ impl<'a> Go<'a> {
             bias,
             pause: RefCell::default(),
             cut_short: Cell::new(false),
-        })
+        };
+        if let Some(in_doubt) = doubt {
+            proof::objects(&go, in_doubt)?;
+        }
+        Ok(go)
     }
 
     /// The process's memory.
@@ -367,29 +373,6 @@ fn modules(
         Ok(modules) => Ok(modules.into()),
         Err(fault) => Err(OpenError::Unreadable { what: "runtime.firstmoduledata", fault }),
     }
-}
-
-/// Believes the layouts only after real objects have agreed with them.
-fn check(image: &Image<'_>, modules: &[Module], bias: u64) -> Result<(), OpenError> {
-    let contradiction = |what: String| Err(OpenError::Contradiction(what));
-    let Some(module) = modules.first() else {
-        return contradiction("the process has no module".into());
-    };
-    if let Ok(table) = &image.pclntab
-        && image.elf.symbol("runtime.text").is_some()
-    {
-        let text = Addr(table.text().0.wrapping_add(bias));
-        if module.text.start != text {
-            let stated = module.text.start;
-            return contradiction(format!(
-                "moduledata.text is {stated}, the code begins at {text}"
-            ));
-        }
-    }
-    if !module.is_ordered() {
-        return contradiction("moduledata's ranges end before they begin".into());
-    }
-    Ok(())
 }
 
 /// The runtime's table of size classes; an empty one, which does not round, where it is not found.

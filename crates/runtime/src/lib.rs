@@ -18,6 +18,7 @@ pub mod literal;
 mod load;
 pub mod maps;
 mod module;
+mod proof;
 mod series;
 mod splice;
 pub mod stack;

@@ -20,6 +20,11 @@ impl SizeClasses {
         Ok(SizeClasses(sizes.collect()))
     }
 
+    /// The size of objects of this class; `None` where the table has none.
+    pub(super) fn of(&self, class: u8) -> Option<u64> {
+        self.0.get(usize::from(class)).map(|size| u64::from(*size))
+    }
+
     /// The bytes an object of `size` takes: its class, or whole pages above the largest class.
     /// Without a table, `size` itself.
     pub fn rounded(&self, size: u64, page_size: u64) -> u64 {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use mapscope_target::{Addr, Fault, MemoryExt};
 
 use super::{Heap, Span};
+use crate::proof::Votes;
 
 /// More spans than fit in 1 TiB of 8 KiB pages: a longer list is damage.
 const MAX_SPANS: u64 = 1 << 27;
@@ -52,6 +53,35 @@ impl Heap<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether spans are what the layouts say, tried on so many of the list.
+    ///
+    /// # Errors
+    ///
+    /// The list itself cannot be read.
+    pub(crate) fn votes(&self, tried: usize) -> Result<Votes, Fault> {
+        let list = self.all_spans()?;
+        let mut votes = Votes::default();
+        for at in list.iter().step_by((list.len() / tried.max(1)).max(1)) {
+            // All others are free, or just being made.
+            if let Ok(Some(span)) = self.span.read(self.memory, Addr(*at)) {
+                votes.add(self.is_sound(&span));
+            }
+        }
+        Ok(votes)
+    }
+
+    /// Whether what a span says agrees with its size class and its pages, and whether the index of
+    /// the arenas leads from those to it.
+    fn is_sound(&self, span: &Span) -> bool {
+        let page = self.geometry.page_size;
+        let objects = span.nelems.saturating_mul(span.elemsize);
+        let class = self.classes.of(span.size_class);
+        span.start.0.is_multiple_of(page)
+            && objects <= span.npages.saturating_mul(page)
+            && class.is_none_or(|size| span.size_class == 0 || size == span.elemsize)
+            && self.span_of(span.start).is_some_and(|found| found.addr == span.addr)
     }
 
     fn all_spans(&self) -> Result<Vec<u64>, Fault> {
