@@ -26,7 +26,17 @@ fn let_go(go: &Go<'_>) -> String {
 }
 
 /// Ends a report, with what is `missing` from it.
-pub(crate) fn finish(go: &Go<'_>, sink: &mut dyn Sink, mut missing: Vec<String>) -> io::Result<()> {
+pub(crate) fn finish(go: &Go<'_>, sink: &mut dyn Sink, missing: Vec<String>) -> io::Result<()> {
+    finish_with(go, sink, missing, false)
+}
+
+/// Ends a report that says whether something was `found` which a caller may want to fail on.
+pub(crate) fn finish_with(
+    go: &Go<'_>,
+    sink: &mut dyn Sink,
+    mut missing: Vec<String>,
+    found: bool,
+) -> io::Result<()> {
     if go.progress.cancelled() {
         missing.insert(0, "stopped on request before it was finished".into());
     }
@@ -40,5 +50,5 @@ pub(crate) fn finish(go: &Go<'_>, sink: &mut dyn Sink, mut missing: Vec<String>)
         ))?;
     }
     let evidence = go.evidence().to_vec();
-    sink.finish(&Tail { missing, evidence, pause: go.pause(), found: false })
+    sink.finish(&Tail { missing, evidence, pause: go.pause(), found })
 }

@@ -10,12 +10,14 @@ mod frame;
 mod get;
 mod ls;
 mod show;
+mod verify;
 
 pub use entries::Entries;
 pub use error::Error;
 pub use get::Get;
 pub use ls::{By, Condition, Ls, MapRow, Order, SortKey};
 pub use show::Show;
+pub use verify::Verify;
 
 use mapscope_report::Sink;
 use mapscope_runtime::Go;

@@ -26,6 +26,7 @@ mod symbols;
 pub mod types;
 mod value;
 mod variable;
+pub mod verify;
 
 pub use closure::{Captured, Closure};
 pub use go::{Go, Missed, OpenError};

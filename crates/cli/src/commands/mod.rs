@@ -7,6 +7,7 @@ pub(crate) mod get;
 pub(crate) mod info;
 pub(crate) mod ls;
 pub(crate) mod show;
+pub(crate) mod verify;
 
 use mapscope_analysis::{Analysis, Error};
 
@@ -25,6 +26,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Show(args) => show::run(&args),
         Command::Entries(args) => entries::run(&args),
         Command::Get(args) => get::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Demo(args) => demo::run(&args),
     }
 }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use mapscope_target::{Addr, Fault, MemoryExt};
 
+use super::span::State;
 use super::{Heap, Span};
 use crate::proof::Votes;
 
@@ -24,6 +25,17 @@ impl Heap<'_> {
     ///
     /// The list itself cannot be read.
     pub fn spans(&self, mut visit: impl FnMut(Span) -> ControlFlow<()>) -> Result<(), Fault> {
+        self.structures(|state, span| match state {
+            State::Objects => visit(span),
+            State::Manual | State::Free => ControlFlow::Continue(()),
+        })
+    }
+
+    /// Every span, whatever it is used for.
+    pub(super) fn structures(
+        &self,
+        mut visit: impl FnMut(State, Span) -> ControlFlow<()>,
+    ) -> Result<(), Fault> {
         // In the order of memory: a large heap has more of them than fit in any cache.
         let mut list = self.all_spans()?;
         list.sort_unstable();
@@ -43,11 +55,11 @@ impl Heap<'_> {
             };
             for &at in near {
                 let span = match bytes.and_then(|bytes| bytes.get((at - first) as usize..)) {
-                    Some(structure) => self.span.parse(structure, Addr(at)),
+                    Some(structure) => Some(self.span.parse_any(structure, Addr(at))),
                     // One that cannot be read is one that is just being made or freed.
-                    None => self.span.read(self.memory, Addr(at)).ok().flatten(),
+                    None => self.span.read_any(self.memory, Addr(at)).ok(),
                 };
-                if span.is_some_and(|span| visit(span).is_break()) {
+                if span.is_some_and(|(state, span)| visit(state, span).is_break()) {
                     return Ok(());
                 }
             }

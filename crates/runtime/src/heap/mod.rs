@@ -3,6 +3,7 @@
 
 mod bits;
 mod class;
+mod ground;
 mod list;
 mod span;
 
@@ -14,6 +15,7 @@ pub use bits::PointerMap;
 
 use bits::{PointerBits, Words};
 pub use class::SizeClasses;
+pub use ground::{Ground, Terrain};
 pub use span::{InUse, MAX_OBJECTS, Span, SpanLayout};
 
 use crate::evidence::{HeapArena, Mheap, Missing, Source};
@@ -206,8 +208,7 @@ impl<'a> Heap<'a> {
         let span = self.span_of(addr)?;
         let index = span.index_of(addr)?;
         let base = span.object(index)?;
-        let in_span = span.noscan || span.elemsize <= NO_HEADER || span.size_class == 0;
-        let header = if self.span.has_headers() && !in_span { 8 } else { 0 };
+        let header = self.header(&span);
         Some(Object {
             base,
             size: span.elemsize,
@@ -217,6 +218,12 @@ impl<'a> Heap<'a> {
             nelems: span.nelems,
             index,
         })
+    }
+
+    /// Bytes of the malloc header before each object of a span.
+    fn header(&self, span: &Span) -> u64 {
+        let in_span = span.noscan || span.elemsize <= NO_HEADER || span.size_class == 0;
+        if self.span.has_headers() && !in_span { 8 } else { 0 }
     }
 
     /// The size in bytes of the allocation that begins at `addr`, the malloc header included.

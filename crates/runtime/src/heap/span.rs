@@ -6,6 +6,19 @@ use crate::evidence::{Missing, Mspan, Source};
 
 /// `mSpanInUse` (runtime/mheap.go): the only state in which a span holds objects.
 const IN_USE: u8 = 1;
+/// `mSpanManual`: stacks, and what the runtime allocates for itself.
+const MANUAL: u8 = 2;
+
+/// What a span is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It holds objects.
+    Objects,
+    /// A stack, or something of the runtime's own.
+    Manual,
+    /// Nothing.
+    Free,
+}
 
 /// Larger than any span structure of any release, in bytes.
 const MAX_LAYOUT: usize = 1024;
@@ -84,6 +97,11 @@ impl InUse {
         Ok(())
     }
 
+    /// The allocation bits, from object 0 on; none where all objects are in use.
+    pub(super) fn bits(&self) -> &[u8] {
+        &self.bits
+    }
+
     /// Whether object `index` is in use.
     pub fn is(&self, index: u64) -> bool {
         let bit = |byte: &u8| byte >> (index % 8) & 1 != 0;
@@ -128,14 +146,20 @@ impl SpanLayout {
 
     /// The span at `at`; `None` where it holds no objects now.
     pub(super) fn read(&self, memory: &dyn Memory, at: Addr) -> Result<Option<Span>, Fault> {
+        let (state, span) = self.read_any(memory, at)?;
+        Ok((state == State::Objects).then_some(span))
+    }
+
+    /// The span at `at`, whatever it is used for.
+    pub(super) fn read_any(&self, memory: &dyn Memory, at: Addr) -> Result<(State, Span), Fault> {
         let mut buf = [0u8; MAX_LAYOUT];
         let bytes = &mut buf[..self.size()];
         memory.read(at, bytes)?;
-        Ok(self.parse(bytes, at))
+        Ok(self.parse_any(bytes, at))
     }
 
-    /// The span whose structure, at `at`, is `bytes`; `None` where it holds no objects now.
-    pub(super) fn parse(&self, structure: &[u8], at: Addr) -> Option<Span> {
+    /// The span whose structure, at `at`, is `bytes`.
+    pub(super) fn parse_any(&self, structure: &[u8], at: Addr) -> (State, Span) {
         let l = &self.at;
         let word = |offset: u64, size: u64| {
             let mut bytes = [0; 8];
@@ -157,7 +181,11 @@ impl SpanLayout {
             large_type: l.large_type.map(|offset| Addr(word(offset, 8))),
             alloc_bits: Addr(word(l.alloc_bits, 8)),
         };
-        let alive = word(l.state, 1) as u8 == IN_USE && span.elemsize > 0 && span.nelems > 0;
-        alive.then_some(span)
+        let state = match word(l.state, 1) as u8 {
+            IN_USE if span.elemsize > 0 && span.nelems > 0 => State::Objects,
+            MANUAL => State::Manual,
+            _ => State::Free,
+        };
+        (state, span)
     }
 }

@@ -28,6 +28,7 @@ pub use sync_map::{SyncEntry, SyncMap};
 use crate::evidence::{Missing, Source};
 use crate::heap::Heap;
 use crate::types::SlotLayout;
+use crate::verify::{Outcome, Site};
 
 /// Slots in a bucket (classic) or group (Swiss).
 pub const SLOTS: usize = 8;
@@ -127,6 +128,9 @@ pub trait MapShape {
         map: &MapAt,
         key: &dyn Seek,
     ) -> Result<Lookup, LookupError>;
+
+    /// Every rule of the implementation, checked on all of a map.
+    fn verify(&self, site: &Site<'_>, outcome: &mut Outcome);
 
     /// Each field of the header, explained.
     fn explain(&self, reader: Reader<'_>, map: &MapAt) -> Result<Vec<HeaderField>, Damage>;

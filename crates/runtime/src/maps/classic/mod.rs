@@ -8,6 +8,7 @@ mod header;
 mod lookup;
 mod prove;
 mod survey;
+mod verify;
 mod words;
 
 use std::ops::Range;
@@ -19,6 +20,7 @@ use super::survey::{Array, Survey};
 use super::{Care, Damage, HeaderField, MapAt, MapShape, Reader, Visit};
 use crate::evidence::{Hmap, MapExtra, Missing, Source};
 use crate::types::SlotLayout;
+use crate::verify::{Outcome, Site};
 use buckets::slots_of;
 
 /// The classic implementation, with its layouts in this target.
@@ -101,6 +103,10 @@ impl MapShape for Classic {
         key: &dyn Seek,
     ) -> Result<Lookup, LookupError> {
         self.find(reader, map, key)
+    }
+
+    fn verify(&self, site: &Site<'_>, outcome: &mut Outcome) {
+        self.verify_map(site, outcome);
     }
 
     fn explain(&self, reader: Reader<'_>, map: &MapAt) -> Result<Vec<HeaderField>, Damage> {

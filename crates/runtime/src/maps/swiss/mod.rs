@@ -5,6 +5,7 @@
 //! groups (1.27, `GOEXPERIMENT=mapsplitgroup`) is in [`SlotLayout`] and makes no difference here.
 
 mod lookup;
+mod verify;
 
 use std::ops::{ControlFlow, Range};
 
@@ -17,6 +18,7 @@ use super::survey::{Array, State, Survey};
 use super::{Block, Care, Damage, HeaderField, MapAt, MapShape, Reader, SLOTS, Visit};
 use crate::evidence::{Missing, Source, SwissMap, SwissTable};
 use crate::types::SlotLayout;
+use crate::verify::{Outcome, Site};
 
 /// Control bytes: an entry's is below 0x80, its H2 (internal/runtime/maps/group.go).
 const EMPTY: u8 = 0x80;
@@ -318,6 +320,10 @@ impl MapShape for Swiss {
         key: &dyn Seek,
     ) -> Result<Lookup, LookupError> {
         self.find(reader, map, key)
+    }
+
+    fn verify(&self, site: &Site<'_>, outcome: &mut Outcome) {
+        self.verify_map(site, outcome);
     }
 
     fn explain(&self, reader: Reader<'_>, map: &MapAt) -> Result<Vec<HeaderField>, Damage> {

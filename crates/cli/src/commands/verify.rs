@@ -1,0 +1,40 @@
+//! `verify TARGET [MAP]`: whether maps are whole.
+
+use mapscope_analysis::Verify;
+
+use super::analyse;
+use crate::args::{OutputArgs, TargetArgs};
+use crate::exit::Outcome;
+use crate::open::Manner;
+
+/// Verify that maps are whole
+///
+/// Every rule that the runtime relies on, checked on one map or on all: counts, marks, directories,
+/// chains, the place of every key by its hash, pointers into memory that is free or not there, keys
+/// and elems that were written in part. A map caught in a write is racing, not broken. Exits with 1
+/// when something is wrong.
+///
+/// Example, with the sample that comes with mapscope, in samples/demo:
+///   $ mapscope verify core.zst --exe exe.zst
+///
+/// More examples:
+///   mapscope verify 4242
+///   mapscope verify core main.registry.Sessions --format json
+#[derive(clap::Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+
+    /// The map: an address, or a Go expression from a global variable; all where there is none
+    map: Option<String>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let verify = Verify { map: args.map.clone() };
+    analyse(&verify, Manner::BeforeEmitting, &args.target, &args.output)
+}
