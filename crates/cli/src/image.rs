@@ -5,10 +5,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use lz4_flex::frame::FrameDecoder;
 use mapscope_target::{FileKind, Packing};
 use memmap2::Mmap;
-use ruzstd::decoding::StreamingDecoder;
 
 /// The most that a compressed executable may take decompressed: the largest Go programs known
 /// are a few hundred MiB with their DWARF.
@@ -76,12 +74,5 @@ pub(crate) fn packed_head(path: &Path, packing: Packing) -> io::Result<Vec<u8>> 
 }
 
 fn unpack(path: &Path, packing: Packing) -> io::Result<Box<dyn Read>> {
-    let file = io::BufReader::new(File::open(path)?);
-    Ok(match packing {
-        Packing::Zstd => {
-            let decoder = StreamingDecoder::new(file);
-            Box::new(decoder.map_err(|e| io::Error::other(e.to_string()))?)
-        }
-        Packing::Lz4 => Box::new(FrameDecoder::new(file)),
-    })
+    Ok(packing.decoder(io::BufReader::new(File::open(path)?)))
 }

@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 
 use lz4_flex::frame::FrameDecoder;
 use nix::libc;
+use ruzstd::decoding::errors::{
+    BlockHeaderReadError, DecodeBlockContentError, DecompressBlockError, FrameDecoderError,
+    ReadFrameHeaderError,
+};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder as ZstdDecoder};
 
 use super::OpenCoreError;
@@ -32,9 +36,18 @@ impl Packing {
     /// By the magic number at the beginning of a file.
     pub(super) fn of(head: &[u8]) -> Option<Packing> {
         match head.first_chunk()? {
-            [0x28, 0xb5, 0x2f, 0xfd] => Some(Packing::Zstd),
+            // A frame, or one to be skipped, as pzstd writes it first (RFC 8878, section 3.1.2).
+            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Packing::Zstd),
             [0x04, 0x22, 0x4d, 0x18] => Some(Packing::Lz4),
             _ => None,
+        }
+    }
+
+    /// What the frames of `source` hold, one after the other.
+    pub fn decoder<'s>(self, source: impl io::BufRead + 's) -> Box<dyn Read + 's> {
+        match self {
+            Packing::Zstd => Box::new(Zstd::new(source)),
+            Packing::Lz4 => Box::new(Lz4(Some(FrameDecoder::new(source)))),
         }
     }
 }
@@ -59,11 +72,7 @@ pub(super) fn expand(
     let sink = unlinked(&dir).map_err(|e| write_failed(path, &dir, e))?;
     let mut sink = Sparse { file: sink, len: 0 };
     let source = BufReader::with_capacity(CHUNK, Counting { file, progress });
-    let ended = match packing {
-        Packing::Zstd => copy(&mut Zstd::new(source), &mut sink, progress),
-        Packing::Lz4 => copy(&mut Lz4(Some(FrameDecoder::new(source))), &mut sink, progress),
-    };
-    let broken = match ended {
+    let broken = match copy(&mut packing.decoder(source), &mut sink, progress) {
         Ok(()) => false,
         Err(End::Cancelled) => return Err(OpenCoreError::Cancelled),
         Err(End::Write(e)) => return Err(write_failed(path, &dir, e)),
@@ -155,36 +164,89 @@ struct Zstd<R> {
     source: R,
     decoder: ZstdDecoder,
     within: bool,
+    /// Why the stream ends here, once all that came before is handed out.
+    broken: Option<io::Error>,
 }
+
+/// An empty block that is the last of its frame, and a checksum (RFC 8878, section 3.1.1.2).
+const END: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
 
 impl<R: io::BufRead> Zstd<R> {
     fn new(source: R) -> Zstd<R> {
-        Zstd { source, decoder: ZstdDecoder::new(), within: false }
+        Zstd { source, decoder: ZstdDecoder::new(), within: false, broken: None }
+    }
+
+    /// Begins the next frame; whether there is one. `pzstd` writes one to be skipped before each.
+    fn begin(&mut self) -> io::Result<bool> {
+        while !self.source.fill_buf()?.is_empty() {
+            match self.decoder.reset(&mut self.source) {
+                Ok(()) => return Ok(true),
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => {
+                    io::copy(&mut (&mut self.source).take(length.into()), &mut io::sink())?;
+                }
+                Err(error) => return Err(wrong(&error)),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Decodes until there is something to hand out, or no more of this frame.
+    fn decode(&mut self, wanted: usize) {
+        while self.broken.is_none()
+            && self.decoder.can_collect() == 0
+            && !self.decoder.is_finished()
+        {
+            let some = BlockDecodingStrategy::UptoBytes(wanted);
+            let Err(error) = self.decoder.decode_blocks(&mut self.source, some) else { continue };
+            self.broken = Some(wrong(&error));
+            if is_cut(&error) {
+                // The decoder holds back as much as later blocks may refer to, up to megabytes. That
+                // was decoded well; at the end of a frame it is given out.
+                let _ = self.decoder.decode_blocks(&END[..], BlockDecodingStrategy::All);
+            }
+        }
     }
 }
 
 impl<R: io::BufRead> Read for Zstd<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let wrong =
-            |e: ruzstd::decoding::errors::FrameDecoderError| io::Error::other(e.to_string());
-        loop {
-            if !self.within {
-                if self.source.fill_buf()?.is_empty() {
-                    return Ok(0);
+        while !buf.is_empty() {
+            if !self.within && !self.begin()? {
+                break;
+            }
+            self.within = true;
+            self.decode(buf.len());
+            match (self.decoder.read(buf)?, self.broken.take()) {
+                (0, Some(error)) => return Err(error),
+                (0, None) => self.within = !self.decoder.is_finished(),
+                (len, broken) => {
+                    self.broken = broken;
+                    return Ok(len);
                 }
-                self.decoder.reset(&mut self.source).map_err(wrong)?;
-                self.within = true;
-            }
-            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                let some = BlockDecodingStrategy::UptoBytes(buf.len());
-                self.decoder.decode_blocks(&mut self.source, some).map_err(wrong)?;
-            }
-            match self.decoder.read(buf)? {
-                0 if self.decoder.is_finished() => self.within = false,
-                len => return Ok(len),
             }
         }
+        Ok(0)
     }
+}
+
+fn wrong(error: &FrameDecoderError) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
+/// Whether the stream ended in the middle of a frame, so that only whole blocks were decoded.
+fn is_cut(error: &FrameDecoderError) -> bool {
+    use DecodeBlockContentError as Content;
+    matches!(
+        error,
+        FrameDecoderError::FailedToReadBlockHeader(BlockHeaderReadError::ReadError(_))
+            | FrameDecoderError::FailedToReadBlockBody(
+                Content::ReadError { .. }
+                    | Content::DecompressBlockError(DecompressBlockError::BlockContentReadError(_))
+            )
+    )
 }
 
 /// A stream of lz4 frames. A decoder is made for one frame only, so each gets its own.

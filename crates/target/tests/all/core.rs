@@ -310,6 +310,36 @@ fn frames_one_after_the_other() {
     }
 }
 
+/// `pzstd` writes a frame to be skipped before each (RFC 8878, section 3.1.2).
+#[test]
+fn frames_that_are_to_be_skipped() {
+    let dir = Dir::new("skipped");
+    let core = SparseCore::new(&[Load::of(0x1000, 0x4000)]).bytes(0x55);
+    let mut zstd = Vec::new();
+    for part in core.chunks(5000) {
+        zstd.extend(b"\x50\x2a\x4d\x18\x04\0\0\0size");
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        zstd.extend(ruzstd::encoding::compress_to_vec(part, level));
+    }
+    let opened = Core::open(&dir.file("pzstd", &zstd), &Progress::default()).unwrap();
+    assert_eq!(opened.truncated(), None);
+    assert_eq!(opened.u64(Addr(0x4ff8)), Ok(0x5555_5555_5555_5555));
+}
+
+/// A decoder holds back what later blocks may refer to; where the stream is cut, nothing does.
+#[test]
+fn what_was_decoded_before_a_cut_is_there() {
+    let dir = Dir::new("cut");
+    let core = SparseCore::new(&[Load::of(0x1000, 1 << 20)]).bytes(0x55);
+    let level = ruzstd::encoding::CompressionLevel::Fastest;
+    let packed = ruzstd::encoding::compress_to_vec(&core[..], level);
+    // Within the last of its blocks, of 128 KiB each.
+    let path = dir.file("cut", &packed[..packed.len() - 6]);
+    let cut = Core::open(&path, &Progress::default()).unwrap().truncated().unwrap();
+    assert!(cut.stream);
+    assert_eq!(cut.present / (128 << 10), 7);
+}
+
 #[test]
 fn cancelled_while_it_decompresses() {
     let dir = Dir::new("cancelled");
