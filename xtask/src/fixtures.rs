@@ -14,7 +14,7 @@ use crate::cache;
 use crate::pins::PINS;
 use crate::process::{exists, quiet};
 use crate::toolchains::{go, install};
-use crate::variants::{self, Mode, Variant};
+use crate::variants::{self, Mode, Strip, Variant};
 
 /// The programs: each a directory of `fixtures/` with a `go.mod`.
 const PROGRAMS: [&str; 2] = ["zoo", "hashes"];
@@ -69,18 +69,19 @@ fn build_all(wanted: &[Variant], home: &Path) -> Result<()> {
 fn build(variant: &Variant, home: &Path) -> Result<()> {
     cache::once(&home.join(variant.name()), |draft| {
         eprintln!("building {}", variant.name());
-        PROGRAMS.iter().try_for_each(|program| compile(variant, program, draft))
+        for program in PROGRAMS {
+            compile(variant, program, Strip::Nothing, draft, &[])?;
+        }
+        variant.strips().iter().try_for_each(|strip| compile(variant, "zoo", *strip, draft, &[]))
     })
 }
 
-fn compile(variant: &Variant, program: &str, out: &Path) -> Result<()> {
-    compile_with(variant, program, out, &[])
-}
-
-/// Builds `program` into the directory `out`, with more settings in the environment.
-pub(crate) fn compile_with(
+/// Builds `program` into the directory `out`, with more settings in the environment. What is
+/// stripped of symbols is called `zoo-s` there.
+pub(crate) fn compile(
     variant: &Variant,
     program: &str,
+    strip: Strip,
     out: &Path,
     more: &[(&str, &str)],
 ) -> Result<()> {
@@ -92,11 +93,11 @@ pub(crate) fn compile_with(
     let mut go = go(&install(variant.pin)?);
     go.current_dir(&sources).arg("build").arg("-trimpath").arg("-buildvcs=false");
     go.arg(format!("-modfile={}", language.display()));
-    mode_flags(&mut go, variant.mode);
+    mode_flags(&mut go, variant.mode, strip);
     go.env("GOEXPERIMENT", variant.experiment);
     go.env("GOCACHE", cache::root()?.join("build").join(variant.pin.version));
     go.envs(more.iter().copied());
-    quiet(go.arg("-o").arg(out.join(program)).arg("."))?;
+    quiet(go.arg("-o").arg(out.join(format!("{program}{}", strip.suffix()))).arg("."))?;
     fs::remove_file(&language)?;
     Ok(())
 }
@@ -114,20 +115,25 @@ fn foreign(home: &Path) -> Result<()> {
         cache::once(&home.join("foreign").join(arch), |draft| {
             eprintln!("building {} for {arch}", pin.version);
             let variant = Variant { pin, experiment: "", mode: Mode::Exe };
-            compile_with(&variant, ANYWHERE, draft, &[("GOARCH", arch)])
+            compile(&variant, ANYWHERE, Strip::Nothing, draft, &[("GOARCH", arch)])
         })?;
     }
     Ok(())
 }
 
-fn mode_flags(go: &mut Command, mode: Mode) {
+fn mode_flags(go: &mut Command, mode: Mode, strip: Strip) {
     let cgo = if mode == Mode::Cgo { "1" } else { "0" };
     go.env("CGO_ENABLED", cgo);
     match mode {
         Mode::Exe => go.arg("-buildmode=exe"),
         Mode::Pie => go.arg("-buildmode=pie"),
-        Mode::Cgo => go.arg("-ldflags=-linkmode=external"),
+        Mode::Cgo => go,
     };
+    let linkmode = if mode == Mode::Cgo { "-linkmode=external" } else { "" };
+    let flags = [linkmode, strip.flags()].join(" ");
+    if !flags.trim().is_empty() {
+        go.arg(format!("-ldflags={}", flags.trim()));
+    }
 }
 
 pub(crate) fn checkout() -> PathBuf {

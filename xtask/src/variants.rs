@@ -23,6 +23,37 @@ impl Mode {
     }
 }
 
+/// What the linker leaves out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strip {
+    /// Nothing.
+    Nothing,
+    /// DWARF: `-ldflags=-w`.
+    Debug,
+    /// The symbol table too: `-ldflags=-s -w`.
+    Symbols,
+}
+
+impl Strip {
+    /// What is added to the name of a program.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Strip::Nothing => "",
+            Strip::Debug => "-w",
+            Strip::Symbols => "-s",
+        }
+    }
+
+    /// The flags of the linker.
+    pub(crate) fn flags(self) -> &'static str {
+        match self {
+            Strip::Nothing => "",
+            Strip::Debug => "-w",
+            Strip::Symbols => "-s -w",
+        }
+    }
+}
+
 /// One way to build every fixture.
 pub(crate) struct Variant {
     pub(crate) pin: &'static Pin,
@@ -39,6 +70,20 @@ impl Variant {
             experiment => format!("-{experiment}"),
         };
         format!("{}{experiment}-{}", self.pin.version, self.mode.name())
+    }
+}
+
+impl Variant {
+    /// How its zoo is linked besides: every executable stripped of all, those of default experiments
+    /// of DWARF alone, and some of the other modes.
+    pub(crate) fn strips(&self) -> &'static [Strip] {
+        match (self.mode, self.pin.minor(), self.experiment) {
+            (Mode::Exe, _, "") => &[Strip::Debug, Strip::Symbols],
+            (Mode::Exe, ..) => &[Strip::Symbols],
+            (Mode::Pie, "1.23" | "1.27", "") => &[Strip::Symbols],
+            (Mode::Cgo, "1.22" | "1.26", "") => &[Strip::Symbols],
+            _ => &[],
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use mapscope_target::Addr;
 
-use crate::goroutine::{Scheduler, Status};
+use crate::goroutine::{Goroutine, Scheduler, Status};
 use crate::module::Module;
 use crate::types::Kind;
 use crate::{Go, Image, OpenError};
@@ -80,15 +80,32 @@ fn goroutines(go: &Go<'_>) -> Result<Votes, OpenError> {
     let goroutines = scheduler.goroutines(go).map_err(unreadable)?;
     let mut votes = Votes::default();
     for goroutine in goroutines.all.iter().take(TRIED) {
-        votes.add(match goroutine.status {
-            Status::Unknown(_) => false,
-            Status::Waiting | Status::Runnable => {
-                goroutine.stack.contains(&goroutine.sched.sp) && goroutine.id > 0
-            }
-            _ => goroutine.stack.start <= goroutine.stack.end,
-        });
+        votes.add(is_goroutine(go, goroutine));
     }
     Ok(votes)
+}
+
+fn is_goroutine(go: &Go<'_>, goroutine: &Goroutine) -> bool {
+    // Each was allocated as an object of its own (`malg`, runtime/proc.go).
+    let object = go.heap.object(goroutine.addr);
+    let alone = object.is_some_and(|object| object.value == goroutine.addr && object.in_use);
+    alone
+        && match goroutine.status {
+            // Those in the list have left the first state (`allgadd`).
+            Status::Unknown(_) | Status::Idle => false,
+            Status::Dead | Status::Extra => goroutine.stack.start <= goroutine.stack.end,
+            Status::Waiting | Status::Runnable => {
+                goroutine.stack.contains(&goroutine.sched.sp) && has_begun(go, goroutine)
+            }
+            _ => goroutine.stack.start < goroutine.stack.end,
+        }
+}
+
+/// Whether it is numbered, and began with the first instruction of a function.
+fn has_begun(go: &Go<'_>, goroutine: &Goroutine) -> bool {
+    let start = go.va_of(goroutine.start);
+    let function = go.pclntab().and_then(|table| table.find(start));
+    goroutine.id > 0 && function.is_some_and(|function| function.entry() == start)
 }
 
 fn types(go: &Go<'_>) -> Votes {

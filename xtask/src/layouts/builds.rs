@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::cache;
-use crate::fixtures::{compile_with, source_hash};
+use crate::fixtures::{compile, source_hash};
 use crate::pins::Pin;
-use crate::variants::{Mode, Variant};
+use crate::variants::{Mode, Strip, Variant};
 
 /// The experiments that may change what the runtime keeps, by the `exp_*.go` of each release; each
 /// that the release builds with. The default comes first.
@@ -57,7 +57,7 @@ pub(super) fn make(pin: &'static Pin, experiment: &'static str) -> Result<Vec<Pa
             std::fs::create_dir_all(&home)?;
             cache::once(&dir, |draft| {
                 eprintln!("building {} {experiment} {}", pin.version, way.name);
-                compile_with(&variant, way.program, draft, way.more)
+                compile(&variant, way.program, Strip::Nothing, draft, way.more)
             })?;
             Ok(dir.join(way.program))
         })

@@ -6,6 +6,7 @@
 mod code;
 mod faults;
 mod printed;
+mod tables;
 mod zoo;
 
 use std::collections::BTreeMap;

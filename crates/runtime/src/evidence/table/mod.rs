@@ -6,11 +6,13 @@
 
 mod choose;
 mod parse;
+mod recipe;
 
 use std::collections::HashMap;
 
 pub use choose::Choice;
 pub use parse::{Table, TableError};
+pub use recipe::Recipe;
 
 use super::{Place, Source};
 
@@ -29,18 +31,6 @@ pub struct Layouts {
     pub reasons: Vec<String>,
     /// Variables of the runtime: their size, and which code leads to them.
     pub variables: HashMap<String, (u64, Vec<Recipe>)>,
-}
-
-/// Where code says that a variable is: «the third operand relative to the instruction pointer, in
-/// this function».
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Recipe {
-    /// The function's name in the pclntab.
-    pub function: String,
-    /// How many such operands come before it in the function.
-    pub operand: u32,
-    /// How far into the variable it points, in bytes.
-    pub inside: u64,
 }
 
 impl Source for Choice {
