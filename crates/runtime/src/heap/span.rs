@@ -20,6 +20,9 @@ pub(super) enum State {
     Free,
 }
 
+/// What a process can address: half of the 48 bits of amd64's virtual addresses.
+const ADDRESSES: u64 = 1 << 47;
+
 /// Larger than any span structure of any release, in bytes.
 const MAX_LAYOUT: usize = 1024;
 
@@ -48,6 +51,13 @@ pub struct Span {
 }
 
 impl Span {
+    /// It has objects, and they are not larger than all that a process can address: sums of a few
+    /// sizes do not overflow.
+    fn is_sane(&self) -> bool {
+        let bytes = self.elemsize.checked_mul(self.nelems);
+        bytes.is_some_and(|bytes| (1..=ADDRESSES).contains(&bytes))
+    }
+
     /// Whether `addr` lies in its pages.
     pub fn contains(&self, addr: Addr, page_size: u64) -> bool {
         addr.offset_from(self.start).is_some_and(|d| d < self.npages.saturating_mul(page_size))
@@ -182,7 +192,7 @@ impl SpanLayout {
             alloc_bits: Addr(word(l.alloc_bits, 8)),
         };
         let state = match word(l.state, 1) as u8 {
-            IN_USE if span.elemsize > 0 && span.nelems > 0 => State::Objects,
+            IN_USE if span.is_sane() => State::Objects,
             MANUAL => State::Manual,
             _ => State::Free,
         };

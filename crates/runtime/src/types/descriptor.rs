@@ -304,7 +304,7 @@ impl<'a> Types<'a> {
         Ok(MapType {
             key: self.refers(at, l.key)?,
             elem: self.refers(at, l.elem)?,
-            slots: slots.read(l)?,
+            slots: slots.read(l)?.filter(SlotLayout::is_sane),
             storage,
         })
     }

@@ -151,6 +151,22 @@ pub struct SlotLayout {
     pub split: bool,
 }
 
+/// Larger than any bucket or group, in bytes: eight keys and elems of at most 128 bytes each.
+const MAX_BLOCK: u64 = 4096;
+
+impl SlotLayout {
+    /// Whether every slot begins within the block, and the block is no larger than blocks are.
+    fn is_sane(&self) -> bool {
+        let fits = |first: u64, stride: u64| {
+            let last = stride.checked_mul(7).and_then(|bytes| first.checked_add(bytes));
+            last.is_some_and(|last| last <= self.block_size)
+        };
+        self.block_size <= MAX_BLOCK
+            && fits(self.keys_off, self.key_stride)
+            && fits(self.elems_off, self.elem_stride)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Origin {
     Descriptor(Addr),
@@ -336,5 +352,36 @@ fn unknown(why: String) -> Type {
         descriptor: None,
         named: false,
         direct: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SlotLayout;
+
+    #[test]
+    fn slots_that_reach_beyond_their_block_are_none() {
+        let sane = SlotLayout {
+            block_size: 136,
+            keys_off: 8,
+            key_stride: 16,
+            elems_off: 16,
+            elem_stride: 16,
+            indirect_key: false,
+            indirect_elem: false,
+            pointer_free: true,
+            split: false,
+        };
+        assert!(sane.is_sane());
+        for wrong in [
+            SlotLayout { block_size: 100, ..sane },
+            SlotLayout { block_size: 1 << 20, ..sane },
+            SlotLayout { key_stride: 24, ..sane },
+            SlotLayout { key_stride: u64::MAX, ..sane },
+            SlotLayout { elems_off: u64::MAX, ..sane },
+            SlotLayout { elem_stride: u64::MAX / 7, ..sane },
+        ] {
+            assert!(!wrong.is_sane(), "{wrong:?}");
+        }
     }
 }

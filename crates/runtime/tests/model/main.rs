@@ -7,6 +7,7 @@
 //! `MAPSCOPE_MODEL_SEED` repeats one.
 
 mod classic;
+mod hostile;
 mod kind;
 mod plan;
 mod random;

@@ -196,12 +196,16 @@ impl Swiss {
             survey.capacity += table.capacity;
             survey.room += table.growth_left;
             survey.tombstones += table.tombstones();
-            survey.bytes += each;
-            match (heap.allocated(table.groups), slots) {
-                (Some(bytes), _) => survey.bytes += bytes,
-                (None, Some(slots)) => survey.bytes += table.group_count * slots.block_size,
-                (None, None) => survey.estimated = true,
-            }
+            let groups = match (heap.allocated(table.groups), slots) {
+                (Some(bytes), _) => bytes,
+                (None, Some(slots)) => table.group_count.saturating_mul(slots.block_size),
+                (None, None) => {
+                    survey.estimated = true;
+                    0
+                }
+            };
+            // There may be as many tables as a directory has entries.
+            survey.bytes = survey.bytes.saturating_add(each).saturating_add(groups);
             survey.estimated |= heap.is_unknown(table.groups);
             Ok(ControlFlow::Continue(()))
         })?;

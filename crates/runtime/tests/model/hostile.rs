@@ -1,0 +1,109 @@
+//! What no real process has: answers that lie must stay within bounds.
+
+use std::ops::ControlFlow;
+
+use mapscope_runtime::evidence::Source;
+use mapscope_runtime::heap::{Heap, SizeClasses};
+use mapscope_runtime::maps::{Care, Damage, MapAt, Reader, shape};
+use mapscope_target::Addr;
+
+use crate::kind::{Kind, Slots};
+use crate::source::Shape;
+use crate::space::Space;
+
+/// `runtime.arenaBaseOffsetUintptr` and `runtime.heapArenaBytes` of linux/amd64.
+const ARENA_BASE: u64 = 0xffff_8000_0000_0000;
+const ARENA: u64 = 64 << 20;
+const PAGE: u64 = 8 << 10;
+
+/// A heap whose one span has `at` in it, and says that its objects are so large and so many.
+fn heap_of(space: &mut Space, source: &dyn Source, at: u64, elemsize: u64, nelems: u16) -> Addr {
+    let span = space.alloc(160);
+    let start = at / PAGE * PAGE;
+    for (offset, word) in [(24, start), (32, 1), (104, elemsize)] {
+        space.put_word(span + offset, word);
+    }
+    space.put(span + 50, &nelems.to_le_bytes());
+    space.put_byte(span + 99, 1);
+    let arena = space.alloc(ARENA / PAGE * 8);
+    space.put_word(arena + at % ARENA / PAGE * 8, span);
+    let entry = space.alloc(8);
+    space.put_word(entry, arena);
+    let mheap = space.alloc(source.size("runtime.mheap").expect("a layout"));
+    space.put_word(mheap + 24, entry - at.wrapping_sub(ARENA_BASE) / ARENA * 8);
+    Addr(mheap)
+}
+
+#[test]
+fn a_span_whose_objects_are_larger_than_memory_holds_none() {
+    let source = Shape::Swiss;
+    for (elemsize, nelems, believed) in
+        [(64, 128, Some(64)), (u64::MAX - 8, 1, None), (1 << 40, 1 << 8, None), (0, 1, None)]
+    {
+        let mut space = Space::default();
+        let at = space.alloc(8);
+        let mheap = heap_of(&mut space, &source, at, elemsize, nelems);
+        let heap = Heap::new(&space, &source, mheap, SizeClasses::default()).expect("layouts");
+        assert_eq!(heap.allocated(Addr(at)), believed, "{elemsize} times {nelems}");
+    }
+}
+
+/// An overflow bucket that is its own successor, or that of one before it.
+#[test]
+fn a_chain_that_goes_round_ends_as_soon_as_it_is_seen() {
+    let kind = Kind::ALL[0];
+    let slots = kind.bucket();
+    for chain in 1..6 {
+        for back in 0..chain {
+            let mut space = Space::default();
+            let header = space.alloc(48);
+            let buckets: Vec<u64> = (0..chain).map(|_| space.alloc(slots.block_size)).collect();
+            let next = |i: usize| *buckets.get(i + 1).unwrap_or(&buckets[back]);
+            for (i, bucket) in buckets.iter().enumerate() {
+                space.put_word(bucket + slots.block_size - 8, next(i));
+            }
+            space.put_word(header + 16, buckets[0]);
+            let heap = Heap::new(&space, &Shape::Classic, Addr(0), SizeClasses::default());
+            let heap = heap.expect("layouts");
+            let reader = Reader { memory: &space, heap: &heap };
+            let map = MapAt { addr: Addr(header), slots: Some(slots) };
+            let mut visits = 0;
+            let shape = shape(&Shape::Classic).expect("layouts");
+            let walked = shape.blocks(reader, &map, &mut |_| {
+                visits += 1;
+                ControlFlow::Continue(())
+            });
+            assert!(matches!(walked, Err(Damage::Broken { .. })), "{walked:?}");
+            assert!(visits <= 4 * chain, "{visits} visits of {chain} buckets");
+        }
+    }
+}
+
+/// Tables cost a directory eight bytes each, and may all claim the same groups.
+#[test]
+fn sizes_of_many_tables_do_not_overflow() {
+    let source = Shape::Swiss;
+    let slots = Kind::ALL[0].group(Slots::SideBySide);
+    let mut space = Space::default();
+    let (header, depth) = (space.alloc(48), 17);
+    let groups = space.alloc(1024 / 8 * slots.block_size);
+    let (tables, directory) = (space.alloc(32 << depth), space.alloc(8 << depth));
+    for i in 0..1u64 << depth {
+        let table = tables + i * 32;
+        space.put(table + 2, &1024u16.to_le_bytes());
+        space.put_byte(table + 6, depth);
+        space.put_word(table + 8, i);
+        space.put_word(table + 16, groups);
+        space.put_word(table + 24, 127);
+        space.put_word(directory + i * 8, table);
+    }
+    space.put_word(header + 16, directory);
+    space.put_word(header + 24, 1 << depth);
+    space.put(header + 32, &[depth, 64 - depth]);
+    let mheap = heap_of(&mut space, &source, groups, 1 << 47, 1);
+    let heap = Heap::new(&space, &source, mheap, SizeClasses::default()).expect("layouts");
+    let map = MapAt { addr: Addr(header), slots: Some(slots) };
+    let shape = shape(&source).expect("layouts");
+    let survey = shape.survey(Reader { memory: &space, heap: &heap }, &map, Care::Exact);
+    assert_eq!(survey.map(|survey| (survey.tables, survey.bytes)), Ok((1 << depth, u64::MAX)));
+}
