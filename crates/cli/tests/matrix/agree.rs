@@ -38,6 +38,39 @@ fn measured(fact: &Value, rows: &[Value]) -> Option<String> {
     (!near).then(|| format!("{}: takes {got} bytes, not {want}", about(fact)))
 }
 
+/// What `ls` must say of a program without DWARF.
+pub(crate) fn stripped(
+    truth: &Value,
+    listed: &Value,
+    in_heap: &dyn Fn(&Value) -> bool,
+) -> Vec<String> {
+    let rows = array(listed, "maps");
+    let by_addr: HashMap<&str, &Value> = rows.iter().map(|row| (text(row, "addr"), row)).collect();
+    let mut wrong = Vec::new();
+    if by_addr.len() != rows.len() {
+        wrong.push(format!("{} rows for {} addresses", rows.len(), by_addr.len()));
+    }
+    // Nothing tells of a sync.Map that no type leads to.
+    let maps = array(truth, "maps").iter().filter(|fact| text(fact, "how") != "syncmap");
+    for fact in maps {
+        let Some(row) = by_addr.get(text(fact, "addr")) else {
+            wrong.extend(in_heap(fact).then(|| format!("{}: not listed", about(fact))));
+            continue;
+        };
+        let certain = !matches!(text(row, "typed_by"), "" | "elimination" | "code");
+        if certain && row["type"] != fact["type"] {
+            wrong.push(format!("{}: said to be {}", about(fact), row["type"]));
+        }
+        if row["len"] != fact["len"] {
+            wrong.push(format!("{}: {} entries", about(fact), row["len"]));
+        }
+    }
+    let decoys: HashSet<&str> = array(truth, "decoys").iter().filter_map(Value::as_str).collect();
+    let listed = rows.iter().filter(|row| decoys.contains(text(row, "addr")));
+    wrong.extend(listed.map(|row| format!("no map, but listed: {row}")));
+    wrong
+}
+
 /// Rows for what is no map, or for a map that the program knows nothing of.
 fn invented(truth: &Value, rows: &[Value]) -> Vec<String> {
     let strings = |key: &str| array(truth, key).iter().filter_map(Value::as_str).collect();

@@ -29,6 +29,28 @@ pub(crate) fn check(truth: &Value, target: &dyn Target, exe: &Path) -> Result<Ve
     Ok(maps.flat_map(|fact| one(&go, fact)).collect())
 }
 
+/// What is wrong with what `ls` listed of a program without DWARF: every map that lies in the heap
+/// must be there with its length, and its type, if it is said to be certain, must be right. Where
+/// the type has a descriptor, the entries are those of the truth.
+pub(crate) fn check_stripped(
+    truth: &Value,
+    listed: &Value,
+    target: &dyn Target,
+    exe: &Path,
+) -> Result<Vec<String>, Failed> {
+    let bytes = std::fs::read(exe)?;
+    let elf = Elf::parse(&bytes)?;
+    let (image, progress) = (Image::parse(&elf)?, Progress::default());
+    let go = Go::open(&image, target, &progress)?;
+    let in_heap = |fact: &Value| go.heap.object(address(fact)).is_some();
+    let mut wrong = agree::stripped(truth, listed, &in_heap);
+    let described = |fact: &&Value| go.types.named(agree::text(fact, "type")).is_some();
+    let maps =
+        agree::array(truth, "maps").iter().filter(|fact| agree::text(fact, "how") != "syncmap");
+    wrong.extend(maps.filter(described).flat_map(|fact| one(&go, fact)));
+    Ok(wrong)
+}
+
 fn one(go: &Go<'_>, fact: &Value) -> Vec<String> {
     let wrong = |what: String| vec![format!("{}: {what}", agree::about(fact))];
     let Some(ty) = go.types.named(agree::text(fact, "type")) else {

@@ -18,7 +18,7 @@ use mapscope_runtime::splice;
 use mapscope_target::{Core, Live, Progress};
 use serde_json::Value;
 
-use run::{Target, agreed, check};
+use run::{Target, agreed, check, listed, openable};
 use zoo::{Variant, Zoo};
 
 fn main() {
@@ -44,6 +44,12 @@ fn trials(variant: &Variant) -> Vec<Trial> {
         None => trials.push(trial(variant, "core", from_kernel)),
         Some(why) => trials.extend(skip(&format!("{}/core", variant.name), &why)),
     }
+    for stripped in ["-w", "-s"].into_iter().filter_map(|strip| variant.stripped(strip)) {
+        trials.push(trial(&stripped, "live", stripped_live));
+        if zoo::no_kernel_core().is_none() && stripped.strip == "-s" {
+            trials.push(trial(&stripped, "core", stripped_core));
+        }
+    }
     trials
 }
 
@@ -60,6 +66,36 @@ fn live(variant: &Variant) -> Result<(), Failed> {
     agreed(&library::check(&zoo.truth, &process, &variant.zoo())?, "the libraries")?;
     check(&zoo.truth, &Target::live(&pid, "stop"))?;
     check(&zoo.truth, &Target::live(&pid, "none"))
+}
+
+/// A serving process of a program without DWARF, stopped for the read.
+fn stripped_live(variant: &Variant) -> Result<(), Failed> {
+    let zoo = Zoo::serving(variant);
+    let process = Live::open(zoo.pid())?;
+    let target = Target::live(&zoo.pid().to_string(), "stop");
+    stripped(&zoo.truth, &process, &target, &variant.zoo())
+}
+
+/// A core by the kernel of a program without DWARF.
+fn stripped_core(variant: &Variant) -> Result<(), Failed> {
+    let dir = Scratch::new(variant, "core");
+    let (truth, path) = zoo::crashed(variant, &dir.0);
+    let mut core = Core::open(&path, &Progress::default())?;
+    let exe = variant.zoo().canonicalize()?;
+    let bytes = std::fs::read(&exe)?;
+    splice(&mut core, &Elf::parse(&bytes)?, &|| Box::new(bytes.clone()));
+    stripped(&truth, &core, &Target::core(&path, variant), &exe)
+}
+
+fn stripped(
+    truth: &Value,
+    process: &dyn mapscope_target::Target,
+    target: &Target,
+    exe: &Path,
+) -> Result<(), Failed> {
+    let listed = listed(target)?;
+    agreed(&library::check_stripped(truth, &listed, process, exe)?, "a stripped program")?;
+    openable(truth, &listed, target)
 }
 
 /// A core by gcore, of some variants with the pages of files.

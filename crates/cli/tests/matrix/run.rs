@@ -24,6 +24,11 @@ impl Target {
         Target { words: [pid, "--freeze", freeze].map(str::to_owned).into(), fine }
     }
 
+    /// The same where an answer may have holes: types are not known of every map.
+    pub(crate) fn with_holes(&self) -> Target {
+        Target { words: self.words.clone(), fine: &[0, 3] }
+    }
+
     /// A core of a variant's zoo.
     pub(crate) fn core(core: &Path, variant: &Variant) -> Target {
         let (core, exe) = (core.display().to_string(), variant.zoo().display().to_string());
@@ -44,6 +49,33 @@ pub(crate) fn check(truth: &Value, target: &Target) -> Result<(), Failed> {
         wrong.extend(agree::entries(fact, &entries));
     }
     agreed(&wrong, &target.words.join(" "))
+}
+
+/// What `ls` says of `target`.
+pub(crate) fn listed(target: &Target) -> Result<Value, Failed> {
+    mapscope("ls", &[], target)
+}
+
+/// Whether `show` and `entries` open some maps that `ls` listed by their address alone: entries
+/// where the type is known, a reason where it is not.
+pub(crate) fn openable(truth: &Value, listed: &Value, target: &Target) -> Result<(), Failed> {
+    let known =
+        |row: &&Value| agree::array(truth, "maps").iter().any(|fact| fact["addr"] == row["addr"]);
+    for row in agree::array(listed, "maps").iter().filter(known).step_by(120) {
+        let map = agree::text(row, "addr");
+        let shown = mapscope("show", &[map], &target.with_holes())?;
+        if shown["map"]["len"] != row["len"] {
+            return Err(format!("show {map}: {} but ls: {row}", shown["map"]).into());
+        }
+        if !row["typed_by"].is_null() {
+            let entries = mapscope("entries", &[map, "--values", "--depth", "9"], target)?;
+            let count = agree::array(&entries, "entries").len();
+            if row["len"].as_u64() != Some(count as u64) {
+                return Err(format!("entries {map}: {count}, but ls: {row}").into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Fails with the differences that `by` has from the truth.

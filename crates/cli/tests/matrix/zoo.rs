@@ -13,6 +13,8 @@ pub(crate) struct Variant {
     pub(crate) name: String,
     /// Its directory.
     pub(crate) dir: PathBuf,
+    /// What was stripped off its zoo: `-w` for DWARF, `-s` for the symbols too.
+    pub(crate) strip: &'static str,
 }
 
 impl Variant {
@@ -25,7 +27,11 @@ impl Variant {
         let entries = dir.read_dir().map_err(|_| "no fixtures: run cargo xtask fixtures")?;
         let mut variants: Vec<Variant> = entries
             .filter_map(Result::ok)
-            .map(|e| Variant { name: e.file_name().to_string_lossy().into_owned(), dir: e.path() })
+            .map(|entry| Variant {
+                name: entry.file_name().to_string_lossy().into_owned(),
+                dir: entry.path(),
+                strip: "",
+            })
             .filter(|variant| variant.zoo().exists() && !variant.name.starts_with('.'))
             .collect();
         variants.sort_by(|a, b| a.name.cmp(&b.name));
@@ -37,7 +43,13 @@ impl Variant {
 
     /// The program.
     pub(crate) fn zoo(&self) -> PathBuf {
-        self.dir.join("zoo")
+        self.dir.join(format!("zoo{}", self.strip))
+    }
+
+    /// The same program stripped, where it was built so.
+    pub(crate) fn stripped(&self, strip: &'static str) -> Option<Variant> {
+        let name = format!("{}{strip}", self.name);
+        Some(Variant { name, dir: self.dir.clone(), strip }).filter(|v| v.zoo().exists())
     }
 }
 

@@ -57,9 +57,10 @@ impl MapTypes {
         let noscan = go.heap.span_of(array).map(|span| span.noscan);
         only(all.types.iter().copied().filter(|ty| {
             let slots = go.types.map(*ty).and_then(|map| map.slots);
-            slots.is_some_and(|s| noscan.is_none_or(|noscan| s.pointer_free == noscan))
-                && bits.is_none_or(|bits| pointer_words(go, *ty).is_none_or(|own| own == bits))
-                && fits(go, addr, *ty)
+            slots.is_some_and(|s| {
+                noscan.is_none_or(|noscan| s.pointer_free == noscan)
+                    && bits.is_none_or(|bits| begins_with_block(go, bits, *ty, s.block_size))
+            }) && fits(go, addr, *ty)
         }))
     }
 }
@@ -150,10 +151,13 @@ fn collect(go: &Go<'_>) -> All {
     All { types, by_descriptor, by_storage }
 }
 
-/// Which words of one bucket or group of this map type hold pointers, for those of at most 512
-/// bytes, from the GC data of its descriptor.
-fn pointer_words(go: &Go<'_>, ty: TypeId) -> Option<u64> {
-    go.types.pointer_words(go.types.map(ty)?.storage?)
+/// Whether an array of at most 512 bytes, in which these words hold pointers, can begin with a
+/// bucket or group of this map type, by the GC data of its descriptor.
+fn begins_with_block(go: &Go<'_>, bits: u64, ty: TypeId, block_size: u64) -> bool {
+    let storage = go.types.map(ty).and_then(|map| map.storage);
+    let own = storage.and_then(|storage| go.types.pointer_words(storage));
+    let block = 1u64.checked_shl((block_size / 8) as u32).unwrap_or(0).wrapping_sub(1);
+    own.is_none_or(|own| own == bits & block)
 }
 
 /// More links than this are damage.
