@@ -5,7 +5,8 @@ use std::io;
 use mapscope_binary::dwarf::Debug;
 use mapscope_binary::{BuildInfo, Elf, Pclntab};
 use mapscope_report::{Cell, Column, Field, Note, Sink, Table};
-use mapscope_runtime::Image;
+use mapscope_runtime::evidence::table::Choice;
+use mapscope_runtime::{Go, Image};
 
 /// What was found in an executable.
 pub(crate) struct Facts {
@@ -15,6 +16,8 @@ pub(crate) struct Facts {
     gnu_build_id: Option<String>,
     symbols: bool,
     debug: Option<DebugFacts>,
+    /// What stands in for DWARF, where it has none.
+    table: Option<String>,
     functions: Result<Functions, String>,
 }
 
@@ -36,8 +39,8 @@ struct Functions {
 }
 
 impl Facts {
-    /// Reads them.
-    pub(crate) fn gather(image: &Image<'_>) -> Facts {
+    /// Reads them. `go` is a process of the executable, which says where what only symbols name is.
+    pub(crate) fn gather(image: &Image<'_>, go: Option<&Go<'_>>) -> Facts {
         let elf = image.elf;
         Facts {
             build: image.build.clone(),
@@ -46,7 +49,14 @@ impl Facts {
             gnu_build_id: elf.gnu_build_id().map(|id| hex(&id)),
             symbols: elf.has_symtab(),
             debug: image.debug.as_ref().map(debug),
-            functions: image.pclntab.as_ref().map(functions).map_err(ToString::to_string),
+            table: match &image.debug {
+                Some(_) => None,
+                None => Choice::of(&image.build).map(|table| table.to_string()),
+            },
+            functions: match go.and_then(Go::pclntab) {
+                Some(table) => Ok(functions(table)),
+                None => image.pclntab.as_ref().map(functions).map_err(ToString::to_string),
+            },
         }
     }
 
@@ -88,6 +98,7 @@ impl Facts {
             Field::new("linkage", "linkage", self.linkage.into()),
             Field::new("optimised", "optimised", Cell::Bool(self.optimised())),
             Field::new("dwarf", "DWARF", self.dwarf_words().into()),
+            Field::new("layouts", "layouts", self.layouts().into()),
             Field::new("symbols", "symbol table", Cell::Bool(self.symbols)),
             Field::new(
                 "functions",
@@ -144,6 +155,15 @@ impl Facts {
         }
     }
 
+    /// What the layouts of the runtime's structures are taken from.
+    fn layouts(&self) -> &str {
+        match (&self.debug, &self.table) {
+            (Some(_), _) => "DWARF",
+            (None, Some(table)) => table,
+            (None, None) => "not known",
+        }
+    }
+
     fn damage(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(debug) = &self.debug {
@@ -167,16 +187,17 @@ impl Facts {
         if self.debug.is_some() {
             evidence.push("DWARF".into());
         }
+        evidence.extend(self.table.clone());
         evidence
     }
 
     fn abilities<'a>(&self, obstacle: Option<&'a str>) -> Vec<Ability<'a>> {
         let known = !matches!(self.maps(), "not recognised");
         let dwarf = self.debug.is_some();
-        let without =
-            "without DWARF types and layouts are not known; build without -ldflags=-w or -s";
+        let without = "there is no DWARF, and no table has the layouts of this release";
+        let unnamed = "without DWARF they have no names: a path is data+0x1c40, or frame+0x48";
         let unknown = "the runtime has neither map implementation that is known";
-        let readable = match (obstacle, known, dwarf) {
+        let readable = match (obstacle, known, dwarf || self.table.is_some()) {
             (Some(obstacle), ..) => obstacle,
             (_, false, _) => unknown,
             (_, _, false) => without,
@@ -188,7 +209,7 @@ impl Facts {
             Ability::new("decode keys and elems (entries)", readable),
             Ability::new(
                 "name globals and locals that hold maps",
-                if dwarf { "" } else { without },
+                if dwarf { "" } else { unnamed },
             ),
             Ability::new(
                 "functions and lines of stacks",
@@ -196,7 +217,11 @@ impl Facts {
             ),
             Ability::new(
                 "inlined calls in stacks",
-                if inlining { "" } else { "the pclntab has no inline trees" },
+                match (inlining, self.symbols) {
+                    (true, _) => "",
+                    (false, true) => "the pclntab has no inline trees",
+                    (false, false) => "without symbols only a running process tells where they are",
+                },
             ),
         ]
     }

@@ -97,6 +97,14 @@ pub enum OpenError {
         /// Why it could not be.
         fault: Fault,
     },
+    /// There is no table of the executable's release, and that of the nearest does not fit.
+    #[error("the {table} does not fit: {what}")]
+    Unproven {
+        /// Which table was tried, and why.
+        table: String,
+        /// What contradicts it.
+        what: String,
+    },
     /// What is there contradicts the executable.
     #[error("the layouts do not fit this process: {0}")]
     Contradiction(String),
@@ -126,7 +134,6 @@ impl<'a> Go<'a> {
         let mheap = Addr(mheap.at.0.wrapping_add(bias));
         let classes = size_classes(image, layouts.table(), memory, bias);
         let heap = Heap::new(memory, source, mheap, classes)?;
-        let doubt = layouts.table().map(|table| table.doubt.is_some());
         let go = Go {
             types: Types::new(memory, image.debug.as_ref(), source, Rc::clone(&modules))?,
             heap,
@@ -147,8 +154,8 @@ impl<'a> Go<'a> {
             pause: RefCell::default(),
             cut_short: Cell::new(false),
         };
-        if let Some(in_doubt) = doubt {
-            proof::objects(&go, in_doubt)?;
+        if let Some(table) = go.layouts.table() {
+            proof::objects(&go, table)?;
         }
         Ok(go)
     }

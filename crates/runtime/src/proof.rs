@@ -6,6 +6,7 @@
 
 use mapscope_target::Addr;
 
+use crate::evidence::table::Choice;
 use crate::goroutine::{Goroutine, Scheduler, Status};
 use crate::module::Module;
 use crate::types::Kind;
@@ -61,17 +62,22 @@ pub(crate) fn modules(image: &Image<'_>, modules: &[Module], bias: u64) -> Resul
 
 /// Whether the objects of the process agree with what a table says of them. Where none can be read,
 /// as in a damaged core, a table that is in doubt is not believed.
-pub(crate) fn objects(go: &Go<'_>, in_doubt: bool) -> Result<(), OpenError> {
+pub(crate) fn objects(go: &Go<'_>, table: &Choice) -> Result<(), OpenError> {
+    let in_doubt = table.doubt.is_some();
     let believed = |what: &'static str, votes: Result<Votes, OpenError>| match votes {
         Ok(votes) if votes.good + votes.bad > 0 || in_doubt => votes.carried(what),
         Err(why) if in_doubt => Err(why),
         Ok(_) | Err(_) => Ok(()),
     };
-    implementation(go)?;
-    believed("types", Ok(types(go)))?;
     let unreadable = |fault| OpenError::Unreadable { what: "the list of the heap's spans", fault };
-    believed("spans of the heap", go.heap.votes(TRIED).map_err(unreadable))?;
-    believed("goroutines", goroutines(go))
+    let proof = implementation(go)
+        .and_then(|()| believed("types", Ok(types(go))))
+        .and_then(|()| believed("spans", go.heap.votes(TRIED).map_err(unreadable)))
+        .and_then(|()| believed("goroutines", goroutines(go)));
+    proof.map_err(|why| match in_doubt {
+        true => OpenError::Unproven { table: table.to_string(), what: why.to_string() },
+        false => why,
+    })
 }
 
 fn goroutines(go: &Go<'_>) -> Result<Votes, OpenError> {

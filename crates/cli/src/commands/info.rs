@@ -58,7 +58,7 @@ fn head(target: String) -> Head {
 fn of_executable(path: &Path, session: &Session) -> anyhow::Result<Outcome> {
     let image = Image::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let elf = open::elf(&image, path)?;
-    let facts = Facts::gather(&open::parse(&elf, path)?);
+    let facts = Facts::gather(&open::parse(&elf, path)?, None);
     session.report(|sink| {
         sink.head(&head(format!("executable {}", path.display())))?;
         facts.emit(&[], None, sink)?;
@@ -67,7 +67,7 @@ fn of_executable(path: &Path, session: &Session) -> anyhow::Result<Outcome> {
 }
 
 fn of_target(opened: &Opened<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
-    let facts = Facts::gather(opened.image);
+    let facts = Facts::gather(opened.image, opened.go.as_ref().ok());
     let mut evidence = facts.evidence();
     let mut fields = process_fields(opened.target);
     let obstacle = match &opened.go {
