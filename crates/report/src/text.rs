@@ -26,13 +26,22 @@ pub struct Text<W> {
     wide: bool,
     blocks: u64,
     table: Grid,
+    /// The heading of a table that has no row yet: without any, it is not shown.
+    heading: Option<(String, Vec<&'static str>)>,
     notes: Vec<Note>,
 }
 
 impl<W: Write> Text<W> {
     /// A renderer that writes to `to`; `wide` shows the wide columns too.
     pub fn new(to: W, wide: bool) -> Text<W> {
-        Text { out: Out::new(to), wide, blocks: 0, table: Grid::default(), notes: Vec::new() }
+        Text {
+            out: Out::new(to),
+            wide,
+            blocks: 0,
+            table: Grid::default(),
+            heading: None,
+            notes: Vec::new(),
+        }
     }
 
     /// A blank line between blocks, and the block's title.
@@ -81,14 +90,18 @@ impl<W: Write> Sink for Text<W> {
     }
 
     fn table(&mut self, table: &Table<'_>) -> io::Result<()> {
-        self.begin(table.title);
         self.table = Grid::new(table.columns, self.wide);
-        let titles: Vec<Cell<'_>> = table.columns.iter().map(|c| Cell::from(c.title)).collect();
-        self.table.hold(titles.iter());
+        let titles = table.columns.iter().map(|c| c.title).collect();
+        self.heading = Some((table.title.to_owned(), titles));
         Ok(())
     }
 
     fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
+        if let Some((title, titles)) = self.heading.take() {
+            self.begin(&title);
+            let titles: Vec<Cell<'_>> = titles.into_iter().map(Cell::from).collect();
+            self.table.hold(titles.iter());
+        }
         self.table.hold(cells.iter());
         if self.table.full() {
             self.table.release(&mut self.out.buf);

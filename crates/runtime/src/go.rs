@@ -285,6 +285,15 @@ impl<'a> Go<'a> {
         *self.pause.borrow_mut() = Hold::Held(pause, before);
     }
 
+    /// Forgets what was read of a target that runs while it is read: what seems to contradict
+    /// itself can then be looked at again. Does nothing where it is, or was, held.
+    pub fn look_again(&self) {
+        if self.is_racing() {
+            self.target.forget();
+            self.heap.forget();
+        }
+    }
+
     /// Lets the target go, if it is held: everything that must be of one moment has been read.
     ///
     /// # Errors

@@ -45,6 +45,10 @@ pub trait Target: Memory {
     fn missed(&self) -> usize {
         0
     }
+
+    /// Forgets what was read of a target that runs: the next read is of the process as it is then.
+    /// Must not be called while it is held.
+    fn forget(&self) {}
 }
 
 /// What a target's bytes come from.

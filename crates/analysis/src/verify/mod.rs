@@ -4,9 +4,9 @@ mod tally;
 
 use mapscope_report::{Cell, Column, Note, Sink, Table};
 use mapscope_runtime::Go;
-use mapscope_runtime::find::{self, Findings};
+use mapscope_runtime::find::{self, Found, NodeId};
 use mapscope_runtime::types::{Special, TypeId};
-use mapscope_runtime::verify::{Outcome, Verifier, Violation};
+use mapscope_runtime::verify::{Verifier, Violation};
 use mapscope_target::Addr;
 
 use crate::chosen::Chosen;
@@ -18,6 +18,8 @@ use tally::Tally;
 pub struct Verify {
     /// The map: an address, or a Go expression from a global; all maps where there is none.
     pub map: Option<String>,
+    /// The target runs while it is read: what seems broken is looked at again.
+    pub racing: bool,
 }
 
 const VIOLATIONS: &[Column] = &[
@@ -40,9 +42,11 @@ struct Bad {
 }
 
 /// A map to be verified.
+#[derive(Clone, Copy)]
 struct Subject {
     addr: Addr,
     ty: Option<TypeId>,
+    held: Option<NodeId>,
 }
 
 impl Analysis for Verify {
@@ -57,8 +61,8 @@ impl Analysis for Verify {
     fn run(&self, go: &Go<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
         let mut tally = Tally::default();
         let bad = match &self.map {
-            Some(text) => one(go, text, &mut tally)?,
-            None => all(go, &mut tally)?,
+            Some(text) => self.one(go, text, &mut tally)?,
+            None => self.all(go, &mut tally)?,
         };
         go.thaw()?;
         sink.head(&head(go, self.name()))?;
@@ -73,40 +77,98 @@ impl Analysis for Verify {
     }
 }
 
-fn one(go: &Go<'_>, text: &str, tally: &mut Tally) -> Result<Vec<Bad>, Error> {
-    let chosen = Chosen::find(go, text)?;
-    if chosen.sync_map(go).is_some() {
-        return Err(Error::NotFound {
-            message: "a sync.Map has no rules of its own: its parts are verified with all others"
-                .into(),
-            hint: Some("`mapscope verify TARGET` verifies every map".into()),
-        });
+impl Verify {
+    fn one(&self, go: &Go<'_>, text: &str, tally: &mut Tally) -> Result<Vec<Bad>, Error> {
+        let chosen = Chosen::find(go, text)?;
+        if chosen.sync_map(go).is_some() {
+            return Err(Error::NotFound {
+                message: "a sync.Map has no rules of its own: its parts are verified with all \
+                    others"
+                    .into(),
+                hint: Some("`mapscope verify TARGET` verifies every map".into()),
+            });
+        }
+        let subject = Subject { addr: chosen.addr, ty: chosen.ty, held: None };
+        let suspects = self.suspects(go, &[subject], tally)?;
+        Ok(suspects.into_iter().map(|suspect| suspect.bad(go, chosen.path.clone())).collect())
     }
-    let verifier = verifier(go)?;
-    let subject = Subject { addr: chosen.addr, ty: chosen.ty };
-    let outcome = verify(go, &verifier, &subject, tally);
-    Ok(Vec::from_iter(bad(go, &subject, outcome, || chosen.path.clone())))
+
+    fn all(&self, go: &Go<'_>, tally: &mut Tally) -> Result<Vec<Bad>, Error> {
+        let findings = find::all(go);
+        let subject = |map: &Found| Subject { addr: map.addr, ty: map.ty, held: map.held };
+        let maps = findings.maps.iter().filter(|map| !map.ty.is_some_and(|ty| is_sync_map(go, ty)));
+        let subjects: Vec<Subject> = maps.map(subject).collect();
+        let suspects = self.suspects(go, &subjects, tally)?;
+        let path = |held: Option<NodeId>| {
+            held.map_or_else(String::new, |node| findings.trail.path(go, node))
+        };
+        let bad = suspects.into_iter().map(|suspect| {
+            let path = path(suspect.map.held);
+            suspect.bad(go, path)
+        });
+        let bad = bad.collect();
+        tally.missing.extend(findings.missing);
+        Ok(bad)
+    }
+
+    /// The maps in which something is wrong.
+    fn suspects(
+        &self,
+        go: &Go<'_>,
+        maps: &[Subject],
+        tally: &mut Tally,
+    ) -> Result<Vec<Suspect>, Error> {
+        go.progress.begin("verifying maps", maps.len() as u64);
+        let (mut suspects, judge) = (Vec::new(), verifier(go)?);
+        for map in maps {
+            if go.progress.cancelled() {
+                break;
+            }
+            go.progress.step(1);
+            let outcome = judge.verify(map.addr, map.ty);
+            tally.add(go, map, &outcome);
+            if !outcome.violations.is_empty() && !outcome.writing {
+                suspects.push(Suspect { map: *map, violations: outcome.violations });
+            }
+        }
+        if self.racing {
+            look_again(go, &mut suspects, tally)?;
+        }
+        Ok(suspects)
+    }
 }
 
-fn all(go: &Go<'_>, tally: &mut Tally) -> Result<Vec<Bad>, Error> {
-    let findings = find::all(go);
-    let verifier = verifier(go)?;
-    go.progress.begin("verifying maps", findings.maps.len() as u64);
-    let mut found = Vec::new();
-    for map in &findings.maps {
-        if go.progress.cancelled() {
+/// Looks at maps again that seem broken while the target runs: what is wrong must be so each time.
+fn look_again(go: &Go<'_>, suspects: &mut Vec<Suspect>, tally: &mut Tally) -> Result<(), Error> {
+    let before = suspects.len();
+    for _ in 0..RACING_TRIES {
+        if suspects.is_empty() {
             break;
         }
-        go.progress.step(1);
-        if map.ty.is_some_and(|ty| is_sync_map(go, ty)) {
-            continue;
+        go.look_again();
+        let judge = verifier(go)?;
+        for suspect in suspects.iter_mut() {
+            let again = judge.verify(suspect.map.addr, suspect.map.ty);
+            suspect.violations.retain(|v| !again.writing && again.violations.contains(v));
         }
-        let subject = Subject { addr: map.addr, ty: map.ty };
-        let outcome = verify(go, &verifier, &subject, tally);
-        found.extend(bad(go, &subject, outcome, || path(go, &findings, map.held)));
+        suspects.retain(|suspect| !suspect.violations.is_empty());
     }
-    tally.missing.extend(findings.missing);
-    Ok(found)
+    tally.racing += (before - suspects.len()) as u64;
+    Ok(())
+}
+
+/// A map in which something seems wrong.
+struct Suspect {
+    map: Subject,
+    violations: Vec<Violation>,
+}
+
+impl Suspect {
+    fn bad(self, go: &Go<'_>, path: String) -> Bad {
+        let ty = self.map.ty;
+        let type_name = ty.map_or_else(|| "map[?]?".into(), |ty| go.types.get(ty).name.clone());
+        Bad { addr: self.map.addr, type_name, path, violations: self.violations }
+    }
 }
 
 fn verifier<'g, 'a>(go: &'g Go<'a>) -> Result<Verifier<'g, 'a>, Error> {
@@ -118,37 +180,8 @@ fn is_sync_map(go: &Go<'_>, ty: TypeId) -> bool {
     go.types.special(ty).as_deref() == Some(&Special::SyncMap)
 }
 
-fn path(go: &Go<'_>, findings: &Findings, held: Option<find::NodeId>) -> String {
-    held.map_or_else(String::new, |node| findings.trail.path(go, node))
-}
-
-/// Verifies a map; where the target runs meanwhile, what is wrong must be wrong each time.
-fn verify(go: &Go<'_>, verifier: &Verifier<'_, '_>, map: &Subject, tally: &mut Tally) -> Outcome {
-    let mut outcome = verifier.verify(map.addr, map.ty);
-    let mut tries = if go.is_racing() { RACING_TRIES } else { 0 };
-    while tries > 0 && !outcome.violations.is_empty() && !outcome.writing {
-        let again = verifier.verify(map.addr, map.ty);
-        outcome.violations.retain(|violation| again.violations.contains(violation));
-        outcome.more = outcome.more.min(again.more);
-        outcome.writing |= again.writing || outcome.violations.is_empty();
-        tries -= 1;
-    }
-    tally.add(go, map.addr, map.ty, &outcome);
-    outcome
-}
-
 /// How often a map is looked at again that seems broken while the target runs.
 const RACING_TRIES: u32 = 3;
-
-fn bad(go: &Go<'_>, map: &Subject, outcome: Outcome, path: impl FnOnce() -> String) -> Option<Bad> {
-    let broken = !outcome.violations.is_empty() && !outcome.writing;
-    broken.then(|| Bad {
-        addr: map.addr,
-        type_name: map.ty.map_or_else(|| "map[?]?".into(), |ty| go.types.get(ty).name.clone()),
-        path: path(),
-        violations: outcome.violations,
-    })
-}
 
 fn emit(bad: &[Bad], sink: &mut dyn Sink) -> Result<(), Error> {
     sink.table(&Table { key: "violations", title: "", columns: VIOLATIONS })?;

@@ -2,9 +2,9 @@
 
 use mapscope_report::{Cell, Field, Note};
 use mapscope_runtime::Go;
-use mapscope_runtime::types::TypeId;
 use mapscope_runtime::verify::Outcome;
-use mapscope_target::Addr;
+
+use super::Subject;
 
 /// What was verified.
 #[derive(Default)]
@@ -15,7 +15,7 @@ pub(super) struct Tally {
     random: u64,
     bytes: u64,
     untyped: u64,
-    racing: u64,
+    pub(super) racing: u64,
     pub(super) missing: Vec<String>,
     /// More that is missing than is listed.
     unlisted: u64,
@@ -25,7 +25,8 @@ pub(super) struct Tally {
 const MOST_MISSING: usize = 100;
 
 impl Tally {
-    pub(super) fn add(&mut self, go: &Go<'_>, addr: Addr, ty: Option<TypeId>, outcome: &Outcome) {
+    pub(super) fn add(&mut self, go: &Go<'_>, map: &Subject, outcome: &Outcome) {
+        let Subject { addr, ty, .. } = *map;
         self.maps += 1;
         self.entries += outcome.entries;
         self.hashed += outcome.hashed;
@@ -34,10 +35,8 @@ impl Tally {
         self.untyped += u64::from(ty.is_none());
         self.racing += u64::from(outcome.writing);
         for what in &outcome.missing {
-            if ty.is_none() {
-                continue;
-            }
-            let name = ty.map_or_else(|| "map[?]?".into(), |ty| go.types.get(ty).name.clone());
+            let Some(ty) = ty else { continue };
+            let name = &go.types.get(ty).name;
             match self.missing.len() < MOST_MISSING {
                 true => self.missing.push(format!("{addr} {name}: {what}")),
                 false => self.unlisted += 1,

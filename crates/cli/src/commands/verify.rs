@@ -3,7 +3,7 @@
 use mapscope_analysis::Verify;
 
 use super::analyse;
-use crate::args::{OutputArgs, TargetArgs};
+use crate::args::{Freeze, OutputArgs, TargetArgs};
 use crate::exit::Outcome;
 use crate::open::Manner;
 
@@ -35,6 +35,6 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let verify = Verify { map: args.map.clone() };
+    let verify = Verify { map: args.map.clone(), racing: args.target.how.freeze == Freeze::None };
     analyse(&verify, Manner::BeforeEmitting, &args.target, &args.output)
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a test harness prints")]
 
 mod agree;
+mod broken;
 mod library;
 mod lookup;
 mod packed;
@@ -40,6 +41,9 @@ fn skip(name: &str, why: &str) -> Vec<Trial> {
 
 fn trials(variant: &Variant) -> Vec<Trial> {
     let mut trials = vec![trial(variant, "live", live), trial(variant, "gcore", from_gcore)];
+    if variant.name.ends_with("-exe") {
+        trials.push(trial(variant, "broken", broken::broken));
+    }
     match zoo::no_kernel_core() {
         None => trials.push(trial(variant, "core", from_kernel)),
         Some(why) => trials.extend(skip(&format!("{}/core", variant.name), &why)),

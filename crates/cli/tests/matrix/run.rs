@@ -36,7 +36,7 @@ impl Target {
     }
 }
 
-/// Whether `ls` and `entries` say of `target` what is true.
+/// Whether `ls` and `entries` say of `target` what is true, and `verify` that nothing is broken.
 pub(crate) fn check(truth: &Value, target: &Target) -> Result<(), Failed> {
     let mut wrong = agree::listing(truth, &mapscope("ls", &[], target)?);
     for fact in sample(truth) {
@@ -48,6 +48,8 @@ pub(crate) fn check(truth: &Value, target: &Target) -> Result<(), Failed> {
             .collect();
         wrong.extend(agree::entries(fact, &entries));
     }
+    let verified = mapscope("verify", &[], target)?;
+    wrong.extend(agree::array(&verified, "violations").iter().map(|row| format!("broken: {row}")));
     agreed(&wrong, &target.words.join(" "))
 }
 

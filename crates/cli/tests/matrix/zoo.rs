@@ -70,6 +70,13 @@ impl Zoo {
         Zoo::start(command)
     }
 
+    /// Starts the zoo to do nothing more.
+    pub(crate) fn waiting(variant: &Variant) -> Zoo {
+        let mut command = Command::new(variant.zoo());
+        command.stderr(Stdio::inherit());
+        Zoo::start(command)
+    }
+
     fn start(mut command: Command) -> Zoo {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the zoo starts");

@@ -14,7 +14,7 @@ mod site;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use mapscope_target::{Addr, Fault};
+use mapscope_target::{Addr, Fault, MemoryExt, Why};
 use rustc_hash::FxHashMap;
 
 use contents::Contents;
@@ -29,12 +29,17 @@ use crate::Go;
 use crate::heap::Terrain;
 use crate::types::TypeId;
 
+/// Bytes of a page of the processor.
+const PAGE: u64 = 4096;
+
 /// Verifies the maps of one process.
 pub struct Verifier<'g, 'a> {
     pub(crate) go: &'g Go<'a>,
     pub(crate) terrain: Terrain,
     /// Where something is mapped, by rising address.
     mapped: Vec<(u64, u64)>,
+    /// Pages that no mapping covers: whether there is something all the same.
+    unlisted: RefCell<FxHashMap<u64, bool>>,
     /// Type words and itabs met in interfaces: whether their types are one pointer.
     words: RefCell<FxHashMap<(Addr, bool), Option<bool>>>,
     contents: RefCell<FxHashMap<TypeId, Rc<Contents<'g, 'a>>>>,
@@ -54,6 +59,7 @@ impl<'g, 'a> Verifier<'g, 'a> {
             go,
             terrain: go.heap.terrain()?,
             mapped,
+            unlisted: RefCell::default(),
             words: RefCell::default(),
             contents: RefCell::default(),
         })
@@ -89,9 +95,21 @@ impl<'g, 'a> Verifier<'g, 'a> {
         contents
     }
 
+    /// Whether anything is at `addr`. Cores by gcore do not list all that is mapped, but what is
+    /// not listed can often be read in the executable.
     fn is_mapped(&self, addr: u64) -> bool {
         let next = self.mapped.partition_point(|(start, _)| *start <= addr);
         let before = next.checked_sub(1).and_then(|i| self.mapped.get(i));
-        before.is_some_and(|(_, end)| addr < *end)
+        if before.is_some_and(|(_, end)| addr < *end) {
+            return true;
+        }
+        let page = addr / PAGE;
+        if let Some(known) = self.unlisted.borrow().get(&page) {
+            return *known;
+        }
+        let read = self.go.memory().u8(Addr(addr));
+        let there = !read.is_err_and(|fault| fault.why == Why::Unmapped);
+        self.unlisted.borrow_mut().insert(page, there);
+        there
     }
 }

@@ -221,6 +221,10 @@ impl Memory for Live {
 }
 
 impl Target for Live {
+    fn forget(&self) {
+        Live::forget(self);
+    }
+
     fn kind(&self) -> Kind {
         Kind::Live
     }

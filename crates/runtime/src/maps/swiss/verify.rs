@@ -101,20 +101,22 @@ impl Swiss {
         if !site.array(&expected, Place::HEADER, out) {
             return;
         }
-        let (mut i, mut full) = (0, 0);
+        let (mut i, mut full, mut refused) = (0, 0, Addr::NULL);
         while i < h.dir_len {
             let Some(entry) = h.dir_ptr.index(i, 8) else { return };
             let table = match site.reader.memory.addr(entry) {
                 Ok(table) => table,
                 Err(fault) => return out.fault("the directory", fault),
             };
-            i += match self.verify_entry(site, h, i, (entry, table), &mut full, out) {
-                Some(run) => run,
-                None => {
-                    out.cut = true;
-                    1
-                }
+            // What is wrong with a table is said once, not for each of its entries.
+            let known = table == refused && !table.is_null();
+            let run = match known {
+                true => None,
+                false => self.verify_entry(site, h, i, (entry, table), &mut full, out),
             };
+            out.cut |= run.is_none();
+            refused = if run.is_none() { table } else { Addr::NULL };
+            i += run.unwrap_or(1);
         }
         count(site, h.used, full, out);
     }
