@@ -6,6 +6,7 @@ mod fixture;
 mod maps;
 mod parts;
 mod patch;
+mod process;
 mod types;
 
 pub use facts::Facts;
@@ -13,6 +14,7 @@ pub use fixture::{Fixture, Sparse};
 pub use maps::fuzz_map;
 pub use parts::Parts;
 pub use patch::Patch;
+pub use process::Process;
 pub use types::fuzz_types;
 
 use mapscope_runtime::Module;
