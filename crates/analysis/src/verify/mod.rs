@@ -214,6 +214,6 @@ fn verdict(bad: &[Bad], tally: &Tally) -> Note {
     let count: usize = bad.iter().map(|map| map.violations.len()).sum();
     match bad.len() {
         0 => Note::info(format!("nothing is wrong with the {} maps verified", tally.maps)),
-        maps => Note::warning(format!("{count} violations in {maps} of {} maps", tally.maps)),
+        maps => Note::warning(format!("rules broken: {count}, in {maps} of {} maps", tally.maps)),
     }
 }

@@ -19,6 +19,15 @@ use crate::open::Manner;
 ///
 /// Example, with the sample that comes with mapscope, in samples/demo:
 ///   $ mapscope get core.zst --exe exe.zst main.cache.Uses '"/help?page=95"'
+///   ...
+///   every slot looked at
+///   IN     NUMBER  AT              SLOT  MARK  VERDICT
+///   group       1  0x1e834f9395d0     0  0x34  found
+///
+///   result
+///   found      yes
+///   elem       2945
+///   ...
 ///
 /// More examples:
 ///   mapscope get 4242 main.sessions 17
