@@ -19,6 +19,7 @@ mod stacks;
 mod typing;
 mod visited;
 mod walk;
+mod words;
 
 use mapscope_target::Addr;
 

@@ -17,7 +17,7 @@ use super::link::{Link, NodeId};
 use super::run::Run;
 use super::typing::MapTypes;
 use super::visited::Visited;
-use super::{Findings, roots, stacks};
+use super::{Findings, roots, stacks, words};
 use crate::Go;
 use crate::maps::each;
 use crate::types::TypeId;
@@ -33,6 +33,9 @@ pub fn walk(go: &Go<'_>) -> Findings {
     stacks::variables(&mut walker);
     roots::globals(&mut walker, true);
     walker.drain();
+    if go.image.debug.is_none() {
+        words::globals(&mut walker);
+    }
     stacks::untyped(&mut walker);
     walker.findings
 }

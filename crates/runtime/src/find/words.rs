@@ -1,0 +1,106 @@
+//! Global variables of which nothing tells the type: the words of the data that has pointers.
+//!
+//! A word that leads to a heap object that obeys the invariants of maps holds one. Two words of
+//! which the first is a type descriptor or an `itab`, and the second leads to an object as large as
+//! that type, are an interface.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use mapscope_target::{Addr, MemoryExt};
+
+use super::typing::{MapTypes, Typing};
+use super::walk::Walker;
+use super::{Found, FoundBy, TypedBy};
+use crate::Go;
+use crate::types::{Kind, TypeId};
+
+/// Bytes of data read at once.
+const PIECE: u64 = 64 << 10;
+
+/// Looks through the data of every module for maps that were not met yet.
+pub(super) fn globals(walker: &mut Walker<'_, '_>) {
+    let (go, types) = (walker.go, Rc::clone(&walker.types));
+    for module in go.modules.iter() {
+        // In the order of the linker, see `Module::data`: the two between hold pointers.
+        for (name, range) in ["noptrdata", "data", "bss"].iter().zip(&module.data).skip(1) {
+            part(walker, &types, name, range);
+        }
+    }
+    walker.drain();
+}
+
+fn part(walker: &mut Walker<'_, '_>, types: &MapTypes, name: &str, range: &Range<Addr>) {
+    let go = walker.go;
+    let len = range.end.0.saturating_sub(range.start.0);
+    let mut before = 0;
+    for from in (0..len).step_by(PIECE as usize) {
+        let Some(at) = range.start.checked_add(from) else { return };
+        let Ok(bytes) = go.memory().bytes(at, PIECE.min(len - from), PIECE) else {
+            return walker.missing(format!("the program's {name}: {at} cannot be read"));
+        };
+        for (i, word) in bytes.as_chunks::<8>().0.iter().enumerate() {
+            let word = u64::from_le_bytes(*word);
+            if word != 0 {
+                let path = || format!("{name}+{:#x}", from + 8 * i as u64);
+                pair(walker, types, Addr(before), Addr(word), path);
+            }
+            before = word;
+        }
+        if go.progress.cancelled() {
+            return;
+        }
+    }
+}
+
+/// One word, and the one before it, which may be its type.
+fn pair(
+    walker: &mut Walker<'_, '_>,
+    types: &MapTypes,
+    before: Addr,
+    word: Addr,
+    path: impl Fn() -> String,
+) {
+    let go = walker.go;
+    let Some(object) = go.heap.object(word) else { return };
+    if !walker.has_met(word)
+        && let Some(array) = go.proven_in_heap(word)
+        && let Some((ty, typed_by)) = typing(go, types, before, word, array)
+    {
+        let held = Some(walker.found_root(&path()));
+        let found_by = FoundBy::Pointer;
+        return walker.found(Found { addr: word, ty, held, found_by, typed_by });
+    }
+    let Some(ty) = dynamic(go, before) else { return };
+    let t = go.types.get(ty);
+    if object.value != word || go.heap.rounded(t.size, true) != object.size {
+        return;
+    }
+    let path = format!("{}.({})", path(), t.name);
+    match t.direct {
+        true => walker.root_value(&path, &word.0.to_le_bytes(), ty),
+        false => walker.root(&path, word, ty),
+    }
+}
+
+/// The type of the map at `addr`: that of the interface that holds it, else what its array tells.
+fn typing(
+    go: &Go<'_>,
+    types: &MapTypes,
+    before: Addr,
+    addr: Addr,
+    array: Option<Addr>,
+) -> Option<Typing> {
+    match dynamic(go, before).filter(|ty| go.types.map(*ty).is_some()) {
+        Some(ty) => Some((Some(ty), TypedBy::Interface)),
+        None => types.of(go, addr, array),
+    }
+}
+
+/// The type of the interface whose first word is `word`.
+fn dynamic(go: &Go<'_>, word: Addr) -> Option<TypeId> {
+    let described = |at: &Addr| go.modules.iter().any(|m| m.types.contains(at));
+    let at = if described(&word) { word } else { go.itab_type(word).filter(described)? };
+    let ty = go.types.of_descriptor(at);
+    (!matches!(go.types.get(ty).kind, Kind::Unknown(_))).then_some(ty)
+}
