@@ -77,7 +77,9 @@ impl Visited {
         let Some((word, claimed)) = self.pair(place, ty, false) else { return false };
         let taken = claimed << 1;
         let mine = *word & (claimed | taken) == claimed;
-        *word |= taken;
+        if mine {
+            *word |= taken;
+        }
         mine
     }
 
