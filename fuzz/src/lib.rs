@@ -3,6 +3,7 @@
 mod allocator;
 mod facts;
 mod fixture;
+mod literals;
 mod maps;
 mod parts;
 mod patch;
@@ -11,6 +12,7 @@ mod types;
 
 pub use facts::Facts;
 pub use fixture::{Fixture, Sparse};
+pub use literals::Literals;
 pub use maps::fuzz_map;
 pub use parts::Parts;
 pub use patch::Patch;

@@ -59,7 +59,7 @@ impl Process {
         let addresses = text.split("\"addr\":\"").skip(1).filter_map(|rest| rest.split('"').next());
         self.maps = addresses.map(str::to_owned).collect();
         assert!(self.maps.len() > 100, "only {} maps: {text:.200}", self.maps.len());
-        self.ask(&Verify { map: None }, &mut Ndjson::new(&mut Vec::new()));
+        self.ask(&Verify { map: None, racing: false }, &mut Ndjson::new(&mut Vec::new()));
         for map in self.maps.iter().take(60) {
             self.ask(&entries(map), &mut Ndjson::new(&mut Vec::new()));
         }
@@ -67,11 +67,26 @@ impl Process {
         self.words = read.into_iter().collect();
     }
 
+    /// Forgets every change.
+    pub fn rewind(&self) {
+        self.memory.words.borrow_mut().clear();
+        self.memory.reads.set(0);
+    }
+
+    /// The process as it is, understood once.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be.
+    pub fn go(&self) -> &'static Go<'static> {
+        let go = Go::open(self.image, self.memory, self.progress).expect("a sound process");
+        Box::leak(Box::new(go))
+    }
+
     /// Asks one question after the changes that `input` states.
     pub fn fuzz(&self, input: &[u8]) {
         let Some(([how, which], patches)) = input.split_first_chunk::<2>() else { return };
-        self.memory.words.borrow_mut().clear();
-        self.memory.reads.set(0);
+        self.rewind();
         for patch in patches.as_chunks::<12>().0.iter().take(PATCHES) {
             self.patch(patch);
         }
@@ -83,8 +98,8 @@ impl Process {
         };
         match how % 8 {
             0 | 1 => self.ask(&all(), sink),
-            2 => self.ask(&Verify { map: None }, sink),
-            3 => self.ask(&Verify { map: Some(map.clone()) }, sink),
+            2 => self.ask(&Verify { map: None, racing: false }, sink),
+            3 => self.ask(&Verify { map: Some(map.clone()), racing: true }, sink),
             4 | 5 => self.ask(&entries(map), sink),
             6 => self.ask(&Show { map: map.clone(), width: 100 }, sink),
             _ => self.ask(&get(map, *which), sink),
@@ -185,7 +200,7 @@ impl Tampered {
     }
 
     fn count(&self, addr: Addr, len: usize) {
-        self.reads.set(self.reads.get() + 1);
+        self.reads.set(self.reads.get().wrapping_add(1));
         assert!(self.reads.get() < READS, "more reads than any question needs");
         if let Some(read) = &mut *self.read.borrow_mut() {
             let end = addr.0.saturating_add(len as u64);
