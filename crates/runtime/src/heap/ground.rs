@@ -77,24 +77,37 @@ impl Heap<'_> {
             }
             if state != State::Free && outcome.is_ok() {
                 let header = self.header(&span);
-                map.add(&span, state, header, &in_use);
+                map.add(&span, state, header, &in_use, &|page| self.may_have(page));
             }
             if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         outcome.map(|()| map)
     }
+
+    /// Whether `page` can be of the heap: its arena is there, or nothing tells.
+    fn may_have(&self, page: Addr) -> bool {
+        self.arena_of(page).map_or(true, |arena| !arena.is_null())
+    }
 }
 
 impl Terrain {
-    fn add(&mut self, span: &Span, state: State, header: u64, in_use: &InUse) {
+    fn add(
+        &mut self,
+        span: &Span,
+        state: State,
+        header: u64,
+        in_use: &InUse,
+        may_have: &dyn Fn(Addr) -> bool,
+    ) {
         let (size, number) = (self.geometry.page_size, self.spans.len() as u32 + 1);
         let npages = span.npages.min(MAX_PAGES.saturating_sub(self.pages));
         self.pages += npages;
         for page in (0..npages).map_while(|i| span.start.index(i, size)) {
             let arena = page.0 / self.geometry.arena_bytes;
             let full = self.arenas.len() >= MAX_ARENAS;
-            if full && !self.arenas.contains_key(&arena) {
-                return;
+            // A span that says it is longer than the heap costs no more than the heap.
+            if !self.arenas.contains_key(&arena) && (full || !may_have(page)) {
+                break;
             }
             let per_arena = (self.geometry.arena_bytes / size) as usize;
             let pages =

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use mapscope_runtime::evidence::Source;
-use mapscope_runtime::heap::{Heap, SizeClasses};
+use mapscope_runtime::heap::{Ground, Heap, SizeClasses};
 use mapscope_runtime::maps::{Care, Damage, MapAt, Reader, shape};
 use mapscope_target::Addr;
 
@@ -27,7 +27,8 @@ fn heap_of(space: &mut Space, source: &dyn Source, at: u64, elemsize: u64, nelem
     space.put_byte(span + 99, 1);
     let arena = space.alloc(ARENA / PAGE * 8);
     space.put_word(arena + at % ARENA / PAGE * 8, span);
-    let entry = space.alloc(8);
+    // The arenas behind it do not exist.
+    let entry = space.alloc(64);
     space.put_word(entry, arena);
     let mheap = space.alloc(source.size("runtime.mheap").expect("a layout"));
     space.put_word(mheap + 24, entry - at.wrapping_sub(ARENA_BASE) / ARENA * 8);
@@ -106,4 +107,27 @@ fn sizes_of_many_tables_do_not_overflow() {
     let shape = shape(&source).expect("layouts");
     let survey = shape.survey(Reader { memory: &space, heap: &heap }, &map, Care::Exact);
     assert_eq!(survey.map(|survey| (survey.tables, survey.bytes)), Ok((1 << depth, u64::MAX)));
+}
+
+/// The map of what is where costs a word a page of the heap, whatever a span says.
+#[test]
+fn a_span_that_is_longer_than_the_heap_costs_no_more_than_the_heap() {
+    let source = Shape::Swiss;
+    let mut space = Space::default();
+    let at = space.alloc(8);
+    let mheap = heap_of(&mut space, &source, at, 64, 128);
+    let arena = space.word(space.word(mheap.0 + 24) + at.wrapping_sub(ARENA_BASE) / ARENA * 8);
+    let span = space.word(arena + at % ARENA / PAGE * 8);
+    // 8 TiB, in arenas of which the heap has but one.
+    space.put_word(span + 32, 1 << 30);
+    let bits = space.alloc(16);
+    space.put_word(span + 64, bits);
+    let list = space.alloc(8);
+    space.put_word(list, span);
+    space.put_word(mheap.0, list);
+    space.put_word(mheap.0 + 8, 1);
+    let heap = Heap::new(&space, &source, mheap, SizeClasses::default()).expect("layouts");
+    let terrain = heap.terrain().expect("it can be read");
+    assert!(matches!(terrain.at(Addr(at)), Ground::Object { .. }), "{:?}", terrain.at(Addr(at)));
+    assert_eq!(terrain.at(Addr(at + ARENA)), Ground::Outside);
 }
