@@ -41,5 +41,5 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let verify = Verify { map: args.map.clone(), racing: args.target.how.freeze == Freeze::None };
-    analyse(&verify, Manner::BeforeEmitting, &args.target, &args.output)
+    analyse(&verify, Manner::AllOver, &args.target, &args.output)
 }

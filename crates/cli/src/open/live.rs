@@ -166,6 +166,8 @@ fn is_missed(error: &anyhow::Error, go: &Go<'_>) -> bool {
 pub(crate) enum Manner {
     /// It reads all, lets the target go ([`Go::thaw`]), and only then opens its report.
     BeforeEmitting,
+    /// The same, and it reads all over memory, again and again.
+    AllOver,
     /// It reads as it goes along.
     WhileEmitting,
 }

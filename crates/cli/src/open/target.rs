@@ -51,6 +51,9 @@ fn explain(error: &OpenError) -> Failure {
 /// What of a core stays resident while it is streamed, in bytes.
 const STREAMING_BUDGET: usize = 64 << 20;
 
+/// And while it is read all over, in bytes.
+const WIDE_BUDGET: usize = 160 << 20;
+
 /// What a command does with a target: it may be called more than once, see [`Process::steady`].
 type Read<'r> = &'r mut dyn FnMut(&Opened<'_>, &mut dyn Sink) -> anyhow::Result<()>;
 
@@ -118,9 +121,11 @@ fn read_core(
     read: Read<'_>,
 ) -> anyhow::Result<Outcome> {
     let dump = Dump::open(path, &args.how, &session.progress)?;
-    if manner == Manner::WhileEmitting {
+    match manner {
+        Manner::BeforeEmitting => {}
         // It goes through memory once, in order: keeping more of it would be for nothing.
-        dump.core.set_resident_budget(STREAMING_BUDGET);
+        Manner::WhileEmitting => dump.core.set_resident_budget(STREAMING_BUDGET),
+        Manner::AllOver => dump.core.set_resident_budget(WIDE_BUDGET),
     }
     let elf = elf(&dump.image, &dump.exe)?;
     let image = parse(&elf, &dump.exe)?;

@@ -10,6 +10,8 @@ pub(crate) struct Contents<'g, 'a> {
     pub(super) hasher: Result<Hasher<'g, 'a>, NoHasher>,
     pub(super) key: Part,
     pub(super) elem: Part,
+    /// Where in a key its first pointer is.
+    pub(super) leads_at: Option<u64>,
 }
 
 /// Keys or elems.
@@ -22,11 +24,11 @@ pub(super) struct Part {
 impl<'g, 'a> Contents<'g, 'a> {
     pub(super) fn of(go: &'g Go<'a>, ty: TypeId) -> Contents<'g, 'a> {
         let part = |id| Part { size: go.types.get(id).size, pointees: pointees(&go.types, id) };
-        let (key, elem) = match &go.types.get(ty).kind {
-            Kind::Map(map) => (part(map.key), part(map.elem)),
+        let (key, elem, leads_at) = match &go.types.get(ty).kind {
+            Kind::Map(map) => (part(map.key), part(map.elem), go.types.leads_at(map.key)),
             _ => Default::default(),
         };
-        Contents { hasher: Hasher::of(go, ty), key, elem }
+        Contents { hasher: Hasher::of(go, ty), key, elem, leads_at }
     }
 
     /// Why hashes cannot be computed, if they cannot.

@@ -23,6 +23,9 @@ pub(crate) trait Judge {
     /// Bytes a key or elem takes.
     fn size(&self, side: Side) -> u64;
 
+    /// Where in a key its first pointer is.
+    fn leads_at(&self) -> Option<u64>;
+
     /// What is wrong with a key or elem.
     fn wrong(&self, side: Side, value: &[u8]) -> Option<Wrong>;
 
@@ -46,6 +49,10 @@ impl Judge for Judging<'_, '_, '_> {
             Side::Key => contents.key.size,
             Side::Elem => contents.elem.size,
         })
+    }
+
+    fn leads_at(&self) -> Option<u64> {
+        self.contents?.leads_at
     }
 
     fn wrong(&self, side: Side, value: &[u8]) -> Option<Wrong> {

@@ -10,6 +10,7 @@ mod outcome;
 mod pointees;
 mod rule;
 mod site;
+mod waiting;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,6 +25,7 @@ pub(crate) use rule::*;
 pub use rule::{Place, RULES, Rule};
 pub use site::Site;
 pub(crate) use site::{Expected, Slots};
+pub(crate) use waiting::Waiting;
 
 use crate::Go;
 use crate::heap::Terrain;

@@ -68,26 +68,25 @@ impl Site<'_> {
         false
     }
 
-    /// Checks one entry, and computes the hash of its key where it has one.
+    /// Checks one entry, and hands on its key where that is sound.
     pub(crate) fn entry(
         &self,
         slots: &Slots<'_>,
         slot: usize,
-        seed: u64,
         out: &mut Outcome,
-    ) -> Option<u64> {
+        key: impl FnOnce(&[u8]),
+    ) {
         out.entries += 1;
-        let elem = self.side(slots, slot, Side::Elem, out, |_, _| ());
-        let _ = elem;
-        self.side(slots, slot, Side::Key, out, |key, out| self.hash(slots, slot, key, seed, out))?
+        self.side(slots, slot, Side::Elem, out, |_| ());
+        self.side(slots, slot, Side::Key, out, key);
     }
 
-    fn hash(
+    /// The hash of a key; `None` where it has none.
+    pub(super) fn hash(
         &self,
-        slots: &Slots<'_>,
-        slot: usize,
         key: &[u8],
         seed: u64,
+        place: impl FnOnce() -> (Place, Addr),
         out: &mut Outcome,
     ) -> Option<u64> {
         match self.judge.hash(key, seed)? {
@@ -97,9 +96,8 @@ impl Site<'_> {
             }
             Err(NoHash::Random) => out.random += 1,
             Err(NoHash::Unhashable(ty)) => {
-                let at = place(slots, slot, Side::Key);
-                let detail = format!("the key is of type {ty}");
-                out.found(rule::UNHASHABLE, slots.place.slot(slot), at, detail);
+                let (place, at) = place();
+                out.found(rule::UNHASHABLE, place, at, format!("the key is of type {ty}"));
             }
             Err(NoHash::Fault(fault)) => out.fault("a key", fault),
         }
@@ -107,14 +105,14 @@ impl Site<'_> {
     }
 
     /// Checks a key or elem, and hands it on where it is sound.
-    fn side<T>(
+    fn side(
         &self,
         slots: &Slots<'_>,
         slot: usize,
         side: Side,
         out: &mut Outcome,
-        then: impl FnOnce(&[u8], &mut Outcome) -> T,
-    ) -> Option<T> {
+        then: impl FnOnce(&[u8]),
+    ) {
         let at = place(slots, slot, side);
         let offset = (at.0.wrapping_sub(slots.at.0)) as usize;
         let (size, tail) = (self.judge.size(side), slots.bytes.get(offset..).unwrap_or(&[]));
@@ -128,13 +126,12 @@ impl Site<'_> {
             let target = Addr(word(tail, 0));
             if let Some(detail) = self.misplaced(target, size) {
                 out.found(pointer, here, at, detail);
-                return None;
+                return;
             }
             match self.reader.memory.bytes(target, size, MAX_INDIRECT) {
                 Ok(bytes) => behind = bytes,
                 Err(fault) => {
-                    out.fault("a key or elem", fault);
-                    return None;
+                    return out.fault("a key or elem", fault);
                 }
             }
             &behind[..]
@@ -142,14 +139,13 @@ impl Site<'_> {
             tail.get(..size as usize).unwrap_or(tail)
         };
         match self.judge.wrong(side, value) {
-            None => Some(then(value, out)),
+            None => then(value),
             Some(wrong) => {
                 let (rule, detail): (Rule, String) = match wrong {
                     Wrong::Torn(detail) => (torn, detail),
                     Wrong::Dangling(detail) => (pointer, detail),
                 };
                 out.found(rule, here, at, detail);
-                None
             }
         }
     }

@@ -10,7 +10,7 @@ use super::buckets::slots_of;
 use super::header::{HASH_WRITING, Header, ITERATOR, OLD_ITERATOR, SAME_SIZE_GROW, SAMPLED_B};
 use crate::maps::lines;
 use crate::types::SlotLayout;
-use crate::verify::{self as rule, Expected, Outcome, Place, Site};
+use crate::verify::{self as rule, Expected, Outcome, Place, Site, Waiting};
 use buckets::Walk;
 use overflow::Overflow;
 
@@ -61,7 +61,8 @@ impl Classic {
             return;
         }
         let mut overflow = Overflow::new(self, site, h, slots, out);
-        let mut walk = Walk { site, h, slots, evacuated: Vec::new() };
+        let waiting = Waiting::new(site).into();
+        let mut walk = Walk { site, h, slots, evacuated: Vec::new(), waiting };
         if growing {
             walk.old(&mut overflow, out);
             self.verify_progress(site, h, &walk.evacuated, out);

@@ -9,7 +9,7 @@ use super::{DELETED, EMPTY, Header, MAX_DEPTH, MAX_TABLE, Swiss, slots_of};
 use crate::maps::SLOTS;
 use crate::maps::lines::{self, byte, word};
 use crate::types::SlotLayout;
-use crate::verify::{self as rule, Expected, Outcome, Place, Site, Slots};
+use crate::verify::{self as rule, Expected, Outcome, Place, Rule, Site, Slots, Waiting};
 
 /// A table, read without a look at its rules.
 #[derive(Clone, Copy)]
@@ -31,8 +31,36 @@ struct Tally {
     deleted: u64,
     /// Bit `i`: group `i` has an empty slot, so that a probe ends there.
     ends: u128,
-    /// Keys that do not lie in the first group of their probe: hash, group and slot.
-    displaced: Vec<(u64, u64, usize, Addr)>,
+}
+
+/// A table whose keys wait to be hashed.
+#[derive(Clone, Copy)]
+struct Home {
+    /// Its first directory entry; `None` for the group of a small map.
+    index: Option<u64>,
+    /// How many entries are its own.
+    run: u64,
+    groups: u64,
+    ends: u128,
+}
+
+/// A key that waits to be hashed, and its control byte.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// Its control byte.
+    at: Addr,
+    home: u32,
+    group: u8,
+    slot: u8,
+    ctrl: u8,
+}
+
+/// The keys of one map that wait to be hashed.
+struct Keys<'s> {
+    site: &'s Site<'s>,
+    h: &'s Header,
+    homes: Vec<Home>,
+    waiting: Waiting<Wanted>,
 }
 
 impl Swiss {
@@ -85,9 +113,11 @@ impl Swiss {
         if !site.array(&expected, Place::HEADER, out) {
             return;
         }
-        let mut tally = Tally::default();
-        let group = Groups { site, slots: &slots, seed: h.seed, table: None, mask: 0 };
-        group.walk(h.dir_ptr, 1, &mut tally, out);
+        let mut keys = Keys::new(site, h);
+        let groups = Groups { site, slots: &slots, table: None, home: 0 };
+        let tally = groups.walk(h.dir_ptr, 1, &mut keys, out);
+        keys.homes.push(Home { index: None, run: 1, groups: 1, ends: tally.ends });
+        keys.check(out);
         if !out.cut && tally.deleted > 0 {
             let detail = "a small map never leaves a deleted slot";
             out.found(rule::MARK, Place::of("group", 0), h.dir_ptr, detail);
@@ -102,6 +132,7 @@ impl Swiss {
             return;
         }
         let (mut i, mut full, mut refused) = (0, 0, Addr::NULL);
+        let mut keys = Keys::new(site, h);
         while i < h.dir_len {
             let Some(entry) = h.dir_ptr.index(i, 8) else { return };
             let table = match site.reader.memory.addr(entry) {
@@ -112,12 +143,16 @@ impl Swiss {
             let known = table == refused && !table.is_null();
             let run = match known {
                 true => None,
-                false => self.verify_entry(site, h, i, (entry, table), &mut full, out),
+                false => self.verify_entry(&mut keys, i, (entry, table), &mut full, out),
             };
             out.cut |= run.is_none();
             refused = if run.is_none() { table } else { Addr::NULL };
             i += run.unwrap_or(1);
+            if keys.waiting.is_full() {
+                keys.check(out);
+            }
         }
+        keys.check(out);
         count(site, h.used, full, out);
     }
 
@@ -125,13 +160,13 @@ impl Swiss {
     /// it does not belong there.
     fn verify_entry(
         &self,
-        site: &Site<'_>,
-        h: &Header,
+        keys: &mut Keys<'_>,
         i: u64,
         (entry, at): (Addr, Addr),
         full: &mut u64,
         out: &mut Outcome,
     ) -> Option<u64> {
+        let (site, h) = (keys.site, keys.h);
         let place = Place::of("directory entry", i);
         let (what, bytes) = ("the table", self.table.size);
         if at.is_null() {
@@ -163,7 +198,7 @@ impl Swiss {
             return None;
         }
         self.verify_run(site, h, i, run, at, out);
-        *full += self.verify_table(site, h, (i, run), &t, out);
+        *full += self.verify_table(keys, (i, run), &t, out);
         Some(run)
     }
 
@@ -193,12 +228,12 @@ impl Swiss {
     /// Checks one table. Its entries.
     fn verify_table(
         &self,
-        site: &Site<'_>,
-        h: &Header,
+        keys: &mut Keys<'_>,
         (index, run): (u64, u64),
         t: &Raw,
         out: &mut Outcome,
     ) -> u64 {
+        let site = keys.site;
         let place = Place { table: Some(index), ..Place::of("table", index) };
         let cap = t.capacity;
         let sane = cap.is_power_of_two() && (SLOTS as u64..=MAX_TABLE).contains(&cap);
@@ -218,11 +253,10 @@ impl Swiss {
             out.cut = true;
             return 0;
         }
-        let mut tally = Tally::default();
-        let table = Some(Home { h, index, run });
-        let walk = Groups { site, slots: &slots, seed: h.seed, table, mask: t.mask };
-        walk.walk(t.groups, count, &mut tally, out);
-        walk.reach(&tally, count, out);
+        let home = keys.homes.len() as u32;
+        let walk = Groups { site, slots: &slots, table: Some(index), home };
+        let tally = walk.walk(t.groups, count, keys, out);
+        keys.homes.push(Home { index: Some(index), run, groups: count, ends: tally.ends });
         let detail = || format!("used is {}, but {} slots are full", t.used, tally.full);
         let used = out.expect(t.used == tally.full, rule::USED, place, t.at, detail);
         let most = if cap <= SLOTS as u64 { cap - 1 } else { cap / 8 * 7 };
@@ -275,104 +309,109 @@ fn count(site: &Site<'_>, used: u64, full: u64, out: &mut Outcome) {
     }
 }
 
-/// Where a table stands.
-#[derive(Clone, Copy)]
-struct Home<'s> {
-    h: &'s Header,
-    /// Its first directory entry.
-    index: u64,
-    /// How many are its own.
-    run: u64,
-}
-
 /// The groups of one table, or the one of a small map.
 struct Groups<'s> {
     site: &'s Site<'s>,
     slots: &'s SlotLayout,
-    seed: u64,
-    /// `None` in a small map.
-    table: Option<Home<'s>>,
-    mask: u64,
+    /// The number of the table; `None` in a small map.
+    table: Option<u64>,
+    /// Its number among those whose keys wait.
+    home: u32,
 }
 
 impl Groups<'_> {
-    fn walk(&self, at: Addr, count: u64, tally: &mut Tally, out: &mut Outcome) {
-        let size = self.slots.block_size;
+    fn walk(&self, at: Addr, count: u64, keys: &mut Keys<'_>, out: &mut Outcome) -> Tally {
+        let (size, mut tally) = (self.slots.block_size, Tally::default());
         let walked = lines::each(self.site.reader.memory, at, size, count, |number, bytes| {
             let at = Addr(at.0.wrapping_add(number.wrapping_mul(size)));
             out.bytes += size;
-            self.group(at, number, bytes, tally, out);
+            self.group(at, number, bytes, &mut tally, keys, out);
             ControlFlow::Continue(())
         });
         if let Err(fault) = walked {
             out.fault("the groups", fault);
         }
+        tally
     }
 
-    fn place(&self, number: u64) -> Place {
-        Place { table: self.table.map(|home| home.index), ..Place::of("group", number) }
-    }
-
-    fn group(&self, at: Addr, number: u64, bytes: &[u8], tally: &mut Tally, out: &mut Outcome) {
-        let place = self.place(number);
+    fn group(
+        &self,
+        at: Addr,
+        number: u64,
+        bytes: &[u8],
+        tally: &mut Tally,
+        keys: &mut Keys<'_>,
+        out: &mut Outcome,
+    ) {
+        let place = Place { table: self.table, ..Place::of("group", number) };
         for (slot, ctrl) in bytes.iter().copied().take(SLOTS).enumerate() {
+            let mark = Addr(at.0.wrapping_add(slot as u64));
             match ctrl {
                 EMPTY => tally.ends |= 1 << (number & 127),
                 DELETED => tally.deleted += 1,
                 ctrl if ctrl & 0x80 != 0 => {
-                    let at = Addr(at.0.wrapping_add(slot as u64));
                     let detail = format!("the control byte is {ctrl:#04x}");
-                    out.found(rule::MARK, place.slot(slot), at, detail);
+                    out.found(rule::MARK, place.slot(slot), mark, detail);
                     out.cut = true;
                 }
                 ctrl => {
                     tally.full += 1;
                     let slots = Slots { at, bytes, layout: self.slots, place };
-                    if let Some(hash) = self.site.entry(&slots, slot, self.seed, out) {
-                        self.key(hash, ctrl, (at, number, slot), tally, out);
-                    }
+                    let (home, group, slot) = (self.home, number as u8, slot as u8);
+                    let wanted = Wanted { at: mark, home, group, slot, ctrl };
+                    let push = |key: &[u8]| keys.waiting.push(key, wanted);
+                    self.site.entry(&slots, slot.into(), out, push);
                 }
             }
         }
     }
+}
 
-    fn key(
-        &self,
-        hash: u64,
-        ctrl: u8,
-        (at, number, slot): (Addr, u64, usize),
-        tally: &mut Tally,
-        out: &mut Outcome,
-    ) {
-        let (place, h2) = (self.place(number).slot(slot), hash as u8 & 0x7f);
-        let mark = Addr(at.0.wrapping_add(slot as u64));
-        // A key under another's mark is lost for that reason already.
-        let detail =
-            || format!("the control byte is {ctrl:#04x}, the hash {hash:#x} asks {h2:#04x}");
-        let marked = ctrl == h2;
-        let Some(home) = self.table else {
-            out.expect(marked, rule::HASH, place, mark, detail);
-            return;
+impl<'s> Keys<'s> {
+    fn new(site: &'s Site<'s>, h: &'s Header) -> Keys<'s> {
+        Keys { site, h, homes: Vec::new(), waiting: Waiting::new(site) }
+    }
+
+    /// Hashes the keys that wait, and checks that each lies where it is looked for.
+    fn check(&mut self, out: &mut Outcome) {
+        let Keys { site, h, homes, waiting } = self;
+        let home = |wanted: &Wanted| homes.get(wanted.home as usize);
+        let place = |wanted: &Wanted| {
+            let table = home(wanted).and_then(|home| home.index);
+            let place = Place { table, ..Place::of("group", wanted.group.into()) };
+            (place.slot(wanted.slot.into()), wanted.at)
         };
-        let wanted = directory_index(home.h, hash);
-        if !(home.index..home.index.saturating_add(home.run)).contains(&wanted) {
-            let detail = format!("the hash {hash:#x} leads to directory entry {wanted}");
-            out.found(rule::TABLE, place, mark, detail);
-        } else if !marked {
-            out.found(rule::HASH, place, mark, detail());
-        } else if (hash >> H2_BITS) & self.mask != number {
-            tally.displaced.push((hash, number, slot, mark));
-        }
-    }
-
-    /// Whether each key that lies elsewhere than in the first group of its probe is reached.
-    fn reach(&self, tally: &Tally, count: u64, out: &mut Outcome) {
-        for (hash, number, slot, at) in &tally.displaced {
-            let mut before = probe(*hash, count).take_while(|group| group != number);
-            if let Some(end) = before.find(|group| tally.ends >> (group & 127) & 1 != 0) {
-                let detail = format!("its probe ends at group {end}, which has an empty slot");
-                out.found(rule::PROBE, self.place(*number).slot(*slot), *at, detail);
+        waiting.hash(site, h.seed, out, place, |hash, wanted, out| {
+            let Some(home) = home(wanted) else { return };
+            if let Some((rule, detail)) = misplaced(h, home, wanted, hash) {
+                let (place, at) = place(wanted);
+                out.found(rule, place, at, detail);
             }
+        });
+        homes.clear();
+    }
+}
+
+/// What is wrong with the place of a key whose hash is `hash`: the directory leads elsewhere, the
+/// control byte is another's, or the probe ends before it.
+fn misplaced(h: &Header, home: &Home, key: &Wanted, hash: u64) -> Option<(Rule, String)> {
+    if let Some(index) = home.index {
+        let wanted = directory_index(h, hash);
+        if !(index..index.saturating_add(home.run)).contains(&wanted) {
+            let detail = format!("the hash {hash:#x} leads to directory entry {wanted}");
+            return Some((rule::TABLE, detail));
         }
     }
+    let (ctrl, h2) = (key.ctrl, hash as u8 & 0x7f);
+    if ctrl != h2 {
+        let detail = format!("the control byte is {ctrl:#04x}, the hash {hash:#x} asks {h2:#04x}");
+        return Some((rule::HASH, detail));
+    }
+    let group = u64::from(key.group);
+    if (hash >> H2_BITS) & home.groups.wrapping_sub(1) == group {
+        return None;
+    }
+    let mut before = probe(hash, home.groups).take_while(|other| *other != group);
+    let end = before.find(|other| home.ends >> (other & 127) & 1 != 0)?;
+    Some((rule::PROBE, format!("its probe ends at group {end}, which has an empty slot")))
 }

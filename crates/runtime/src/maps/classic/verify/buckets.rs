@@ -1,5 +1,6 @@
 //! Buckets and their chains: marks, and the place of every key.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 use mapscope_target::Addr;
@@ -11,11 +12,23 @@ use super::overflow::Overflow;
 use crate::maps::SLOTS;
 use crate::maps::lines::{self, word};
 use crate::types::SlotLayout;
-use crate::verify::{self as rule, Outcome, Place, Site, Slots};
+use crate::verify::{self as rule, Outcome, Place, Rule, Site, Slots, Waiting};
 
 /// Marks of `tophash` that are no entry's: runtime/map.go.
 const EMPTY_REST: u8 = 0;
 const EMPTY_ONE: u8 = 1;
+
+/// A key that waits to be hashed, and its mark.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    /// Its mark.
+    at: Addr,
+    home: u64,
+    overflow: u32,
+    slot: u8,
+    mark: u8,
+    old: bool,
+}
 
 /// The buckets of a map under verification.
 pub(super) struct Walk<'w> {
@@ -24,6 +37,7 @@ pub(super) struct Walk<'w> {
     pub(super) slots: &'w SlotLayout,
     /// Of each old bucket, whether it is evacuated.
     pub(super) evacuated: Vec<bool>,
+    pub(super) waiting: RefCell<Waiting<Wanted>>,
 }
 
 /// A chain that is being walked.
@@ -71,8 +85,12 @@ impl Walk<'_> {
             let at = Addr(at.0.wrapping_add(home.wrapping_mul(size)));
             self.chain(at, bytes, &mut chain, overflow, out);
             done(&chain);
+            if self.waiting.borrow().is_full() {
+                self.check(out);
+            }
             ControlFlow::Continue(())
         });
+        self.check(out);
         if let Err(fault) = walked {
             out.fault("the buckets", fault);
         }
@@ -154,21 +172,46 @@ impl Walk<'_> {
     }
 
     fn entry(&self, slots: &Slots<'_>, slot: usize, mark: u8, chain: &Chain, out: &mut Outcome) {
-        let Some(hash) = self.site.entry(slots, slot, self.h.hash0.into(), out) else { return };
-        let (place, at) = (slots.place.slot(slot), Addr(slots.at.0.wrapping_add(slot as u64)));
-        let len = if chain.old { self.h.old_len() } else { self.h.len() };
-        let wanted = hash & (len - 1);
-        let top = top_hash(hash);
-        if wanted != chain.home {
-            let detail = format!("the hash {hash:#x} leads to bucket {wanted}");
-            out.found(rule::BUCKET, place, at, detail);
-        } else if mark != top {
-            let detail = format!("the mark is {mark:#04x}, the hash {hash:#x} asks {top:#04x}");
-            out.found(rule::HASH, place, at, detail);
-        } else if !chain.old && !self.is_open(hash) {
-            let detail = format!("old bucket {} is not evacuated", hash & (self.h.old_len() - 1));
-            out.found(rule::GROWTH_EARLY, place, at, detail);
+        let at = Addr(slots.at.0.wrapping_add(slot as u64));
+        let (home, old, overflow) = (chain.home, chain.old, chain.overflow as u32);
+        let wanted = Wanted { at, home, overflow, slot: slot as u8, mark, old };
+        let push = |key: &[u8]| self.waiting.borrow_mut().push(key, wanted);
+        self.site.entry(slots, slot, out, push);
+    }
+
+    /// Hashes the keys that wait, and checks that each lies where it is looked for.
+    fn check(&self, out: &mut Outcome) {
+        let place = |wanted: &Wanted| {
+            let what = if wanted.old { "old bucket" } else { "bucket" };
+            let overflow = Some(wanted.overflow.into());
+            let place = Place { overflow, ..Place::of(what, wanted.home) };
+            (place.slot(wanted.slot.into()), wanted.at)
+        };
+        let (mut waiting, seed) = (self.waiting.borrow_mut(), self.h.hash0.into());
+        waiting.hash(self.site, seed, out, place, |hash, wanted, out| {
+            if let Some((rule, detail)) = self.misplaced(wanted, hash) {
+                let (place, at) = place(wanted);
+                out.found(rule, place, at, detail);
+            }
+        });
+    }
+
+    /// What is wrong with the place of a key whose hash is `hash`.
+    fn misplaced(&self, key: &Wanted, hash: u64) -> Option<(Rule, String)> {
+        let len = if key.old { self.h.old_len() } else { self.h.len() };
+        let (wanted, top, mark) = (hash & (len - 1), top_hash(hash), key.mark);
+        if wanted != key.home {
+            return Some((rule::BUCKET, format!("the hash {hash:#x} leads to bucket {wanted}")));
         }
+        if mark != top {
+            let detail = format!("the mark is {mark:#04x}, the hash {hash:#x} asks {top:#04x}");
+            return Some((rule::HASH, detail));
+        }
+        let early = !key.old && !self.is_open(hash);
+        early.then(|| {
+            let old = hash & (self.h.old_len() - 1);
+            (rule::GROWTH_EARLY, format!("old bucket {old} is not evacuated"))
+        })
     }
 
     /// Whether lookups of this hash go to the new array.
