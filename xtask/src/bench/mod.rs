@@ -1,6 +1,7 @@
 //! Speed and memory of mapscope and its peers on one workload, in one run.
 
 mod live;
+mod lookups;
 mod measure;
 mod options;
 mod peers;
@@ -65,15 +66,19 @@ fn release_tables(options: &Options, bench: &Bench, release: &str) -> Result<Vec
     let sources = checkout().join("bench/workload");
     let exe = workload::build(&sources, peers::pin(release)?, &bench.dir)?;
     let mut tables = Vec::new();
-    if [Row::Ls, Row::Entries, Row::Live].iter().any(|row| options.has(*row)) {
+    let of_core =
+        [Row::Ls, Row::Entries, Row::Get, Row::Verify].iter().any(|row| options.has(*row));
+    if of_core || options.has(Row::Live) {
         let mut target = Workload::start(&exe, options.scale, Beside::Ballast(0))?;
         if options.has(Row::Live) {
             tables.push(bench.live(&mut target)?);
         }
-        if options.has(Row::Ls) || options.has(Row::Entries) {
+        if of_core {
             let dump = dump(bench, target)?;
             tables.extend(options.has(Row::Ls).then(|| bench.ls(&dump)));
             tables.extend(options.has(Row::Entries).then(|| bench.entries(&dump)));
+            tables.extend(options.has(Row::Get).then(|| bench.get(&dump)));
+            tables.extend(options.has(Row::Verify).then(|| bench.verify(&dump)));
             forget(&dump.core, options)?;
         }
     }

@@ -30,14 +30,18 @@ pub(crate) struct Options {
 pub(crate) enum Row {
     Ls,
     Entries,
+    Get,
+    Verify,
     Live,
     Ballast,
     Owners,
 }
 
-const ROWS: [(&str, Row); 5] = [
+const ROWS: [(&str, Row); 7] = [
     ("ls", Row::Ls),
     ("entries", Row::Entries),
+    ("get", Row::Get),
+    ("verify", Row::Verify),
     ("live", Row::Live),
     ("ballast", Row::Ballast),
     ("owners", Row::Owners),

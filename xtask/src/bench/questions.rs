@@ -149,7 +149,7 @@ impl Bench {
         }
     }
 
-    fn peer_line(
+    pub(super) fn peer_line(
         &self,
         name: &str,
         title: &str,
@@ -166,7 +166,13 @@ impl Bench {
         }
     }
 
-    fn line(&self, tool: &str, mut command: Command, stdin: &str, check: Check<'_>) -> Line {
+    pub(super) fn line(
+        &self,
+        tool: &str,
+        mut command: Command,
+        stdin: &str,
+        check: Check<'_>,
+    ) -> Line {
         let mut once =
             || self.run(&mut command, stdin, check).map(|(run, answer)| (run, None, answer));
         self.repeat(tool, &mut once)
