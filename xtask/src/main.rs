@@ -9,6 +9,7 @@ mod fuzz;
 mod layouts;
 mod pins;
 mod process;
+mod recordings;
 mod soak;
 mod test;
 mod toolchains;
@@ -31,6 +32,8 @@ usage: cargo xtask TASK
   bench [--scale N] [--rows ls,entries,live,ballast] [--go RELEASE,..] [--runs N]
         [--keep DIR] [--peers DIR] [--without PEER,..] [--mapscope FILE] [--name NAME]
                                 mapscope and its peers side by side: bench/results/NAME.md
+
+  recordings [--only RELEASE]   record what every analysis reads of fixtures/pond: recordings/
 
   soak [--cycles N] [--go RELEASE] [--mapscope FILE] [--target FILE]
                                 attach to a program that checks itself and detach, 10,000 times,
@@ -60,6 +63,8 @@ fn run(args: &[String]) -> Result<()> {
         ["fixtures"] => fixtures::all("").map(drop),
         ["fixtures", "--only", release] => fixtures::all(release).map(drop),
         ["fuzz", ref rest @ ..] => fuzz::all(rest),
+        ["recordings"] => recordings::all(""),
+        ["recordings", "--only", release] => recordings::all(release),
         ["bench", ref rest @ ..] => bench::all(rest),
         ["layouts"] => layouts::all(""),
         ["layouts", "--only", release] => layouts::all(release),

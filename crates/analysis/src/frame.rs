@@ -43,6 +43,13 @@ pub(crate) fn finish_with(
     if go.cut_short() {
         missing.insert(0, let_go(go));
     }
+    if missing.is_empty() && go.lost() > 0 {
+        missing.push(format!(
+            "{} reads of the target failed for what it lacks: what they were for is not in the \
+             answer",
+            go.lost()
+        ));
+    }
     if go.is_racing() {
         sink.note(Note::warning(
             "racing: the target ran on while it was read (--freeze none), so that the answer may \

@@ -36,7 +36,7 @@ pub(crate) enum Command {
 // own, and headings of its arguments only: clap would take both for the command's.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TargetArgs {
-    /// A process id or a core file (also compressed by zstd or lz4)
+    /// A process id, a core file (also compressed by zstd or lz4) or a recording
     pub(crate) target: String,
 
     #[command(flatten)]
@@ -63,6 +63,11 @@ pub(crate) struct OpenArgs {
     #[arg(help_heading = "Target", long, value_name = "DURATION", default_value = "1s")]
     #[arg(value_parser = duration)]
     pub(crate) max_pause: Option<Duration>,
+
+    /// Keep what is read in FILE, which is then a TARGET too. It holds raw memory of the process:
+    /// keys, values and secrets
+    #[arg(help_heading = "Target", long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// A duration as people write one: a number and `us`, `ms` or `s`.

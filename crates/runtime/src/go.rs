@@ -50,6 +50,8 @@ pub struct Go<'a> {
     evidence: Vec<String>,
     layouts: Layouts<'a>,
     symbols: Symbols<'a>,
+    /// Reads that had failed before it was opened.
+    lost_before: usize,
     pause: RefCell<Hold<'a>>,
     cut_short: Cell<bool>,
 }
@@ -124,6 +126,7 @@ impl<'a> Go<'a> {
         let layouts = Layouts::of(image)?;
         let source = layouts.source();
         let memory = target.as_memory();
+        let lost_before = target.lost() + image.elf.lost();
         let bias = bias(image.elf, &target.auxv())?;
         let modules = modules(image, memory, source, bias)?;
         proof::modules(image, &modules, bias)?;
@@ -145,6 +148,7 @@ impl<'a> Go<'a> {
             evidence: vec![format!("layouts: {}", source.name())],
             layouts,
             symbols,
+            lost_before,
             image,
             target,
             progress,
@@ -173,6 +177,12 @@ impl<'a> Go<'a> {
     /// Where what lies at `addr` in the process is in the executable.
     pub fn va_of(&self, addr: Addr) -> FileVa {
         FileVa(addr.0.wrapping_sub(self.bias))
+    }
+
+    /// How many reads have failed on bytes that the process or its executable had, and that the
+    /// target should have: see [`Target::lost`].
+    pub fn lost(&self) -> usize {
+        (self.target.lost() + self.image.elf.lost()).saturating_sub(self.lost_before)
     }
 
     /// What the layouts were taken from.
@@ -349,7 +359,7 @@ impl<'a> Go<'a> {
             Hold::Was(_) => true,
             Hold::Never => false,
         };
-        self.target.kind() == TargetKind::Live && !held
+        self.target.kind() == TargetKind::Live && !held || self.target.mixes_moments()
     }
 
     /// The target in a line: `process 4242, /srv/app, go1.26.6`.
@@ -357,6 +367,7 @@ impl<'a> Go<'a> {
         let what = match self.target.kind() {
             TargetKind::Live => "process",
             TargetKind::Core => "core of process",
+            TargetKind::Recording => "recording of process",
         };
         let pid = self.target.pid().map_or_else(|| "?".into(), |pid| pid.to_string());
         let exe = self.target.exe_path().map(|exe| format!(", {}", exe.display()));

@@ -40,6 +40,9 @@ pub enum Why {
     /// The process runs again, and these bytes were not read while it was frozen.
     #[error("not read while the process was frozen")]
     Thawed,
+    /// The process had a mapping there, but what was recorded of it did not need these bytes.
+    #[error("mapped in the process, but not in this recording")]
+    NotRecorded,
     /// An address computed from the target's own data leaves the address space.
     #[error("the address overflows")]
     Overflow,

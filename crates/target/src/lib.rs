@@ -1,4 +1,5 @@
-//! A Go process as bytes: the memory, mappings, threads and registers of a live process or a core.
+//! A Go process as bytes: the memory, mappings, threads and registers of a live process, a core or a
+//! recording.
 //!
 //! Everything above this crate reads a target through one method, [`Memory::read`], and never
 //! knows whether the bytes come from a running process, a core file or a mapping of the
@@ -18,6 +19,7 @@ mod memory;
 mod process;
 mod procfs;
 mod progress;
+mod recording;
 mod target;
 
 pub use addr::Addr;
@@ -37,4 +39,7 @@ pub use live::{
 pub use memory::{Memory, MemoryExt};
 pub use process::{Access, Mapping, Registers, Thread};
 pub use progress::Progress;
+pub use recording::{
+    ExePart, FormatError, OpenRecordingError, RECORDING_MAGIC, Recorder, Recording, Written,
+};
 pub use target::{Crash, Kind, Target};

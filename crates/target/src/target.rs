@@ -49,6 +49,19 @@ pub trait Target: Memory {
     /// Forgets what was read of a target that runs: the next read is of the process as it is then.
     /// Must not be called while it is held.
     fn forget(&self) {}
+
+    /// How many reads failed on bytes that the process had, and that this target should have:
+    /// pages left out of a core or a recording, or cut off. An answer that came to lack something
+    /// for it must not look whole.
+    fn lost(&self) -> usize {
+        0
+    }
+
+    /// Whether its bytes are of a process that ran on while they were taken, so that they may be
+    /// of different moments. Of a live process itself that is for its caller to know.
+    fn mixes_moments(&self) -> bool {
+        false
+    }
 }
 
 /// What a target's bytes come from.
@@ -58,6 +71,8 @@ pub enum Kind {
     Live,
     /// A core file.
     Core,
+    /// What an analysis read of either, kept in a file.
+    Recording,
 }
 
 /// Why a core was written.

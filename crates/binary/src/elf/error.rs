@@ -39,6 +39,12 @@ pub enum ElfError {
         /// The length of the file, in bytes.
         file_len: u64,
     },
+    /// Bytes that are not part of what was kept of the file.
+    #[error("{what} is not in what was recorded of the file")]
+    NotRecorded {
+        /// What is not there.
+        what: String,
+    },
     /// A header that makes no sense.
     #[error("malformed {what}: {why}")]
     Malformed {

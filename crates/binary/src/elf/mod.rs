@@ -3,6 +3,7 @@
 mod compressed;
 mod error;
 mod identify;
+mod kept;
 mod note;
 mod section;
 mod symbol;
@@ -10,15 +11,17 @@ mod symbol;
 mod tests;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use object::LittleEndian;
 use object::elf::{self, FileHeader64, ProgramHeader64};
-use object::read::elf::{FileHeader as _, ProgramHeader as _, SymbolTable};
+use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _, SymbolTable};
 
 use crate::{FileOff, FileVa};
 
 pub use error::ElfError;
+use kept::{Kept, Watch};
 pub use section::Section;
 pub use symbol::{Symbol, SymbolKind};
 
@@ -61,6 +64,8 @@ pub struct Elf<'d> {
     symbols: SymbolTable<'d, Header>,
     by_name: OnceLock<HashMap<&'d [u8], Symbol<'d>>>,
     decompressed: Vec<OnceLock<Result<Vec<u8>, ElfError>>>,
+    kept: Kept,
+    watch: Watch,
 }
 
 impl<'d> Elf<'d> {
@@ -71,7 +76,25 @@ impl<'d> Elf<'d> {
     /// Says what the file is where it is no x86-64 executable, and what is cut off or malformed
     /// where it is one.
     pub fn parse(data: &'d [u8]) -> Result<Elf<'d>, ElfError> {
+        Elf::with(data, Kept::Whole)
+    }
+
+    /// The same of a file of which only the ranges `kept` of `data` are there (offsets in the
+    /// file, in any order). What lies elsewhere is an error or absent, whatever bytes `data` has
+    /// there. [`Elf::touched`] tells what to keep.
+    ///
+    /// # Errors
+    /// As [`Elf::parse`], and where a header or table that it reads is not among what was kept.
+    pub fn parse_kept(data: &'d [u8], kept: &[Range<u64>]) -> Result<Elf<'d>, ElfError> {
+        Elf::with(data, Kept::parts(kept))
+    }
+
+    fn with(data: &'d [u8], kept: Kept) -> Result<Elf<'d>, ElfError> {
+        kept.all(0..64, "the ELF header")?;
         let header = identify::header(data)?;
+        for (what, range) in kept::tables(header) {
+            kept.all(range, what)?;
+        }
         let programs = header.program_headers(LE, data).map_err(malformed("program headers"))?;
         let segments = programs.iter().filter(|p| p.p_type(LE) == elf::PT_LOAD);
         let segments: Vec<_> = segments.map(segment).collect();
@@ -80,16 +103,74 @@ impl<'d> Elf<'d> {
             inside(data, end, || format!("the segment at {}", segment.addr))?;
         }
         let table = section::table(data, header)?;
+        let names = header.shstrndx(LE, data).map_err(malformed("section table"))? as usize;
+        for (index, section) in table.iter().enumerate() {
+            if index == names || kept::is_symbols(section) {
+                let start = section.sh_offset(LE);
+                let range = start..start.saturating_add(section.sh_size(LE));
+                kept.all(range, "a table of symbols or names")?;
+            }
+        }
         let sections = section::sections(data, &table)?;
         let symbols = symbol::table(data, &table)?;
         let decompressed = sections.iter().map(|_| OnceLock::new()).collect();
         let by_name = OnceLock::new();
-        Ok(Elf { data, header, programs, segments, sections, symbols, by_name, decompressed })
+        let watch = Watch::default();
+        Ok(Elf {
+            data,
+            header,
+            programs,
+            segments,
+            sections,
+            symbols,
+            by_name,
+            decompressed,
+            kept,
+            watch,
+        })
     }
 
-    /// The whole file.
-    pub fn data(&self) -> &'d [u8] {
-        self.data
+    /// Notes from now on which parts of the file are asked for.
+    pub fn watch(&self) {
+        self.watch.begin();
+    }
+
+    /// Which parts of the file have been asked for since [`Elf::watch`], and those that are read
+    /// in any case: by rising offset, without overlaps.
+    pub fn touched(&self) -> Vec<Range<u64>> {
+        let mut touched = self.watch.noted();
+        touched.push(0..64);
+        touched.extend(kept::tables(self.header).map(|(_, range)| range));
+        let small = |p: &&ProgramHeader64<LittleEndian>| {
+            matches!(p.p_type(LE), elf::PT_NOTE | elf::PT_DYNAMIC)
+        };
+        touched.extend(self.programs.iter().filter(small).map(kept::stored));
+        if let Ok(table) = section::table(self.data, self.header) {
+            let names = self.header.shstrndx(LE, self.data).unwrap_or(0) as usize;
+            let tables = table.iter().enumerate();
+            let tables = tables.filter(|(i, section)| *i == names || kept::is_symbols(section));
+            touched.extend(tables.map(|(_, section)| {
+                let start = section.sh_offset(LE);
+                start..start.saturating_add(section.sh_size(LE))
+            }));
+        }
+        kept::merged(touched, self.data.len() as u64)
+    }
+
+    /// The bytes of the file in `range`, where it has and kept all of them.
+    pub fn bytes_in(&self, range: Range<u64>) -> Option<&'d [u8]> {
+        self.kept.all(range.clone(), "").ok()?;
+        self.data.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
+    }
+
+    /// The length of the file, in bytes.
+    pub fn file_len(&self) -> u64 {
+        self.data.len() as u64
+    }
+
+    /// How often parts of the file were asked for that were not kept.
+    pub fn lost(&self) -> usize {
+        self.kept.lost()
     }
 
     /// The loadable segments, in the file's order.
@@ -109,16 +190,25 @@ impl<'d> Elf<'d> {
 
     /// The bytes linked to lie at `va`, where one segment holds all of them in the file.
     pub fn bytes_at(&self, va: FileVa, len: u64) -> Option<&'d [u8]> {
-        let from_here = self.bytes_from(va)?;
-        from_here.get(..usize::try_from(len).ok()?)
+        let range = self.range_from(va)?;
+        let end = range.start.checked_add(len).filter(|&end| end <= range.end)?;
+        self.watch.note(range.start..end);
+        self.bytes_in(range.start..end)
     }
 
-    /// The bytes linked to lie at `va` and up to the end of what its segment has in the file.
+    /// The bytes linked to lie at `va` and up to the end of what its segment has in the file, or
+    /// of what was kept of that.
     pub fn bytes_from(&self, va: FileVa) -> Option<&'d [u8]> {
+        let range = self.range_from(va)?;
+        self.watch.note(range.clone());
+        self.bytes_in(self.kept.front(range))
+    }
+
+    /// Where in the file are the bytes from `va` to the end of its segment.
+    fn range_from(&self, va: FileVa) -> Option<Range<u64>> {
         let (segment, at) = self.segments.iter().find_map(|s| Some((s, s.stored_at(va)?)))?;
-        let start = usize::try_from(segment.offset.0.checked_add(at)?).ok()?;
-        let len = usize::try_from(segment.file_size - at).ok()?;
-        self.data.get(start..start.checked_add(len)?)
+        let start = segment.offset.0.checked_add(at)?;
+        Some(start..start.checked_add(segment.file_size - at)?)
     }
 
     /// Where in the file the byte at `va` is.
@@ -168,6 +258,8 @@ impl<'d> Elf<'d> {
         }
         let end = section.offset.0.saturating_add(section.size);
         inside(self.data, end, || format!("section {}", section.name))?;
+        self.watch.note(section.offset.0..end);
+        self.kept.all(section.offset.0..end, section.name)?;
         let range = section.offset.0 as usize..end as usize;
         self.data.get(range).ok_or_else(|| ElfError::Malformed {
             what: "section",
@@ -226,12 +318,15 @@ impl<'d> Elf<'d> {
     /// The contents of every note segment.
     fn note_segments(&self) -> impl Iterator<Item = &'d [u8]> + '_ {
         let notes = self.programs.iter().filter(|p| p.p_type(LE) == elf::PT_NOTE);
+        let notes = notes.filter(|p| self.kept.all(kept::stored(p), "").is_ok());
         notes.filter_map(|p| p.data(LE, self.data).ok())
     }
 
     /// `DF_1_PIE` in `DT_FLAGS_1`, which static PIEs have instead of an interpreter.
     fn has_pie_flag(&self) -> bool {
-        let entries = self.programs.iter().filter_map(|p| p.dynamic(LE, self.data).ok().flatten());
+        let dynamic = self.programs.iter().filter(|p| p.p_type(LE) == elf::PT_DYNAMIC);
+        let dynamic = dynamic.filter(|p| self.kept.all(kept::stored(p), "").is_ok());
+        let entries = dynamic.filter_map(|p| p.dynamic(LE, self.data).ok().flatten());
         entries.flatten().any(|entry| {
             entry.d_tag.get(LE) == elf::DT_FLAGS_1 && entry.d_val.get(LE) & elf::DF_1_PIE.0 != 0
         })

@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
 fn process(target: &str) -> anyhow::Result<u32> {
     match Given::recognise(target)? {
         Given::Pid(pid) => Ok(pid),
-        Given::Core(path) | Given::Exe(path) => {
+        Given::Core(path) | Given::Recording(path) | Given::Exe(path) => {
             let path = path.display();
             Err(Failure::new(format!("doctor examines a process; {path} is a file"))
                 .hint(format!("what a file is, and what works on it: mapscope info {path}"))

@@ -3,6 +3,8 @@
 mod core;
 mod identity;
 mod live;
+mod record;
+mod recording;
 mod target;
 
 use std::io;
@@ -23,6 +25,8 @@ pub(crate) enum Given {
     Pid(u32),
     /// A core, compressed or not.
     Core(PathBuf),
+    /// A recording.
+    Recording(PathBuf),
     /// An executable.
     Exe(PathBuf),
 }
@@ -37,6 +41,7 @@ impl Given {
         let kind = FileKind::of(&path).map_err(|e| unreadable(&path, &e))?;
         match kind {
             FileKind::Core => Ok(Given::Core(path)),
+            FileKind::Recording => Ok(Given::Recording(path)),
             FileKind::Executable => Ok(Given::Exe(path)),
             FileKind::Packed(packing) => packed(path, packing),
             FileKind::Other => Err(neither(&path).into()),
@@ -58,7 +63,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let path = path.display();
     match error.kind() {
         io::ErrorKind::NotFound => Failure::new(format!("there is no file {path}"))
-            .hint("TARGET is a process id or a core file"),
+            .hint("TARGET is a process id, a core file or a recording"),
         io::ErrorKind::InvalidInput => Failure::new(format!("{path} is no regular file")),
         io::ErrorKind::PermissionDenied => Failure::new(format!("may not read {path}: {error}"))
             .hint("cores are readable by the user who ran the program, or root"),
@@ -67,8 +72,8 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 }
 
 fn neither(path: &Path) -> Failure {
-    Failure::new(format!("{} is neither a core nor an executable", path.display()))
-        .hint("TARGET is a process id or a core file, also compressed by zstd or lz4")
+    Failure::new(format!("{} is neither a core nor a recording nor an executable", path.display()))
+        .hint("TARGET is a process id, a core file (also compressed by zstd or lz4) or a recording")
 }
 
 /// Whether a compressed file holds a core or an executable.

@@ -11,6 +11,8 @@ use mapscope_target::{Progress, Target};
 use super::Given;
 use super::core::{self, Dump};
 use super::live::{self, Manner, Pass, Process};
+use super::record::{self, Tape};
+use super::recording;
 use crate::args::TargetArgs;
 use crate::exit::Outcome;
 use crate::failure::Failure;
@@ -67,6 +69,7 @@ pub(crate) fn read(
     let result = match Given::recognise(&args.target)? {
         Given::Pid(pid) => read_process(pid, args, session, manner, read),
         Given::Core(path) => read_core(&path, args, session, manner, read),
+        Given::Recording(path) => read_recording(&path, args, session, read),
         Given::Exe(path) => {
             let path = path.display();
             Err(Failure::new(format!("{path} is an executable, which has no maps before it runs"))
@@ -96,8 +99,10 @@ fn read_process(
 ) -> anyhow::Result<Outcome> {
     let process = Process::open(pid, &args.how)?;
     let elf = elf(&process.image, &process.exe)?;
+    record::watch(&args.how, &elf);
     let image = parse(&elf, &process.exe)?;
-    let opened = open(&image, &process.live, session);
+    let tape = Tape::begin(&args.how, &process.live, &elf);
+    let opened = open(&image, tape.target(), session);
     let target = live::words(pid, &process.exe) + &release(&image);
     let mut report = |pass: Pass<'_>| {
         session.report(|renderer| {
@@ -106,11 +111,13 @@ fn read_process(
         })
     };
     let mut pass = |sink: &mut dyn Sink| read(&opened, sink);
-    match &opened.go {
+    let outcome = match &opened.go {
         Ok(go) => process.steady(go, manner, &mut pass, &mut report),
         // Nothing is read of what is not understood: there is nothing to hold it for.
         Err(_) => report(&mut pass),
-    }
+    }?;
+    tape.end(opened.go.as_ref().is_ok_and(Go::is_racing))?;
+    Ok(outcome)
 }
 
 fn read_core(
@@ -128,16 +135,40 @@ fn read_core(
         Manner::AllOver => dump.core.set_resident_budget(WIDE_BUDGET),
     }
     let elf = elf(&dump.image, &dump.exe)?;
+    record::watch(&args.how, &elf);
     let image = parse(&elf, &dump.exe)?;
     let about = About {
         target: core::words(path, &dump.core) + &release(&image),
         notes: dump.notes.clone(),
         missing: dump.missing.clone(),
     };
-    session.report(|renderer| {
+    let tape = Tape::begin(&args.how, &dump.core, &elf);
+    let outcome = session.report(|renderer| {
         renderer.about(about);
-        read(&open(&image, &dump.core, session), renderer)
-    })
+        read(&open(&image, tape.target(), session), renderer)
+    })?;
+    tape.end(false)?;
+    Ok(outcome)
+}
+
+fn read_recording(
+    path: &Path,
+    args: &TargetArgs,
+    session: &Session,
+    read: Read<'_>,
+) -> anyhow::Result<Outcome> {
+    let kept = recording::Kept::open(path, &args.how, &session.progress)?;
+    let elf = kept.elf().with_context(|| unusable(path))?;
+    record::watch(&args.how, &elf);
+    let image = parse(&elf, path)?;
+    let target = recording::words(path, &kept.recording) + &release(&image);
+    let tape = Tape::begin(&args.how, &kept.recording, &elf);
+    let outcome = session.report(|renderer| {
+        renderer.about(About { target, ..About::default() });
+        read(&open(&image, tape.target(), session), renderer)
+    })?;
+    tape.end(false)?;
+    Ok(outcome)
 }
 
 fn open<'a>(image: &'a Image<'a>, target: &'a dyn Target, session: &'a Session) -> Opened<'a> {

@@ -21,7 +21,7 @@ fn files_that_are_neither_core_nor_executable() {
         [("empty", &b""[..]), ("text", b"hello, world\n"), ("object", &elf_head(1))]
     {
         let path = dir.file(name, bytes);
-        ls(&path).fails("is neither a core nor an executable\n  hint: ");
+        ls(&path).fails("is neither a core nor a recording nor an executable\n  hint: ");
     }
 }
 

@@ -39,7 +39,7 @@ fn resident_file_pages() -> usize {
 }
 
 /// The bytes of a file.
-pub(super) struct Bytes {
+pub(crate) struct Bytes {
     store: Store,
     /// The state of each window.
     windows: Vec<AtomicU8>,
@@ -56,7 +56,7 @@ enum Store {
 
 impl Bytes {
     /// Maps a whole file.
-    pub(super) fn map(file: File) -> io::Result<Bytes> {
+    pub(crate) fn map(file: File) -> io::Result<Bytes> {
         if file.metadata()?.len() == 0 {
             return Ok(Bytes::owned(Vec::new()));
         }
@@ -74,7 +74,7 @@ impl Bytes {
     }
 
     /// Bytes that are in memory anyway.
-    pub(super) fn owned(bytes: Vec<u8>) -> Bytes {
+    pub(crate) fn owned(bytes: Vec<u8>) -> Bytes {
         Bytes {
             store: Store::Owned(bytes),
             windows: Vec::new(),
@@ -84,7 +84,7 @@ impl Bytes {
     }
 
     /// All of them; what is read of these is not counted as resident.
-    pub(super) fn all(&self) -> &[u8] {
+    pub(crate) fn all(&self) -> &[u8] {
         match &self.store {
             Store::Mapped(map, _) => map,
             Store::Owned(bytes) => bytes,
@@ -92,7 +92,7 @@ impl Bytes {
     }
 
     /// `len` bytes at `offset`.
-    pub(super) fn get(&self, offset: usize, len: usize) -> Option<&[u8]> {
+    pub(crate) fn get(&self, offset: usize, len: usize) -> Option<&[u8]> {
         let bytes = self.all().get(offset..offset.checked_add(len)?)?;
         for window in offset / WINDOW..(offset + len).div_ceil(WINDOW) {
             if self.state(window) != MAPPED {
@@ -109,7 +109,7 @@ impl Bytes {
 
     /// Fills `buf` from `offset` on; false where that is not all in the file.
     #[inline]
-    pub(super) fn read(&self, offset: usize, buf: &mut [u8]) -> bool {
+    pub(crate) fn read(&self, offset: usize, buf: &mut [u8]) -> bool {
         let end = offset.saturating_add(buf.len());
         let Some(bytes) = self.all().get(offset..end) else { return false };
         let one = offset / WINDOW == end.saturating_sub(1) / WINDOW;
@@ -147,7 +147,7 @@ impl Bytes {
     }
 
     /// Allows about `bytes` of the mapping to be resident.
-    pub(super) fn set_budget(&self, bytes: usize) {
+    pub(crate) fn set_budget(&self, bytes: usize) {
         self.budget.store((bytes / WINDOW).max(1), Ordering::Relaxed);
     }
 

@@ -53,15 +53,15 @@ impl Packing {
 }
 
 /// A core that has been decompressed.
-pub(super) struct Plain {
+pub(crate) struct Plain {
     /// An unlinked file.
-    pub(super) file: File,
+    pub(crate) file: File,
     /// Whether the compressed stream broke off or was damaged: the file has what came before.
-    pub(super) broken: bool,
+    pub(crate) broken: bool,
 }
 
 /// Decompresses `file` into an unlinked file.
-pub(super) fn expand(
+pub(crate) fn expand(
     path: &Path,
     file: &mut File,
     packing: Packing,

@@ -1,16 +1,17 @@
 //! A core file.
 
-mod bytes;
-mod expand;
+pub(crate) mod bytes;
+pub(crate) mod expand;
 mod header;
 mod notes;
-mod open;
+pub(crate) mod open;
 mod segments;
 mod splice;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use bytes::DEFAULT_RESIDENT_BUDGET;
 pub use expand::Packing;
@@ -41,6 +42,8 @@ pub struct Core {
     mappings: Vec<Mapping>,
     truncation: Option<Truncation>,
     packing: Option<Packing>,
+    /// Reads that failed for what the core lacks.
+    lost: AtomicUsize,
 }
 
 /// Where bytes of the process are.
@@ -192,6 +195,14 @@ impl Core {
         Err(if promised { Why::Truncated } else { Why::NotInCore })
     }
 
+    #[cold]
+    fn failed(&self, addr: Addr, why: Why) -> Fault {
+        if why != Why::Unmapped {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        Fault::new(addr, why)
+    }
+
     /// The file whose mapping has `addr`.
     fn file_at(&self, addr: u64) -> Option<&Path> {
         let file = self.notes.files.iter().find(|f| f.start <= addr && addr < f.end)?;
@@ -271,7 +282,7 @@ impl Memory for Core {
         while done < buf.len() {
             let at = addr.checked_add(done as u64).ok_or(Fault::new(addr, Why::Overflow))?;
             let rest = &mut buf[done..];
-            done += self.copy(at.0, rest).map_err(|why| Fault::new(at, why))?;
+            done += self.copy(at.0, rest).map_err(|why| self.failed(at, why))?;
         }
         Ok(())
     }
@@ -332,6 +343,10 @@ impl Target for Core {
 
     fn as_memory(&self) -> &dyn Memory {
         self
+    }
+
+    fn lost(&self) -> usize {
+        self.lost.load(Ordering::Relaxed)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 
 use nix::libc;
 
@@ -73,6 +74,8 @@ pub enum FileKind {
     Core,
     /// A compressed file, which may hold a core.
     Packed(Packing),
+    /// A recording.
+    Recording,
     /// An executable or shared library.
     Executable,
     /// Something else.
@@ -86,6 +89,9 @@ impl FileKind {
         open_regular(path)?.take(64).read_to_end(&mut head)?;
         if let Some(packing) = Packing::of(&head) {
             return Ok(FileKind::Packed(packing));
+        }
+        if head.starts_with(&crate::RECORDING_MAGIC) {
+            return Ok(FileKind::Recording);
         }
         let elf = head.starts_with(b"\x7fELF");
         Ok(match header::u16_at(&head, 16).filter(|_| elf) {
@@ -139,7 +145,8 @@ impl Core {
         let mappings = mappings(&segments, &notes);
         let truncation = truncation(&headers, bytes.all().len() as u64, stream);
         let splices = Splices::default();
-        Ok(Core { bytes, segments, splices, notes, mappings, truncation, packing: None })
+        let (packing, lost) = (None, AtomicUsize::new(0));
+        Ok(Core { bytes, segments, splices, notes, mappings, truncation, packing, lost })
     }
 }
 
@@ -160,7 +167,7 @@ fn truncation(headers: &Headers, present: u64, stream: bool) -> Option<Truncatio
 }
 
 /// Opens a file that reading cannot block on; `InvalidInput` for any other.
-fn open_regular(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let regular = file.metadata()?.is_file();
     regular.then_some(file).ok_or_else(|| io::ErrorKind::InvalidInput.into())

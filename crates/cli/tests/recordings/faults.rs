@@ -1,0 +1,124 @@
+//! Every read fails once: the answer is an incomplete one that says so, or an error; never a
+//! panic, a hang, an allocation without bound, or a wrong answer that looks whole.
+//!
+//! All reads of all questions of all recordings are some millions, so a plain run lets only some
+//! fail, others in each recording. `MAPSCOPE_EVERY_READ=1` lets each.
+
+use libtest_mimic::Failed;
+use serde_json::Value;
+
+use crate::questions::{self, Question};
+use crate::subject::Subject;
+use crate::{agree, heap};
+
+/// How many reads of each question fail in a plain run.
+const SAMPLE: usize = 24;
+/// What a question may allocate at a time, in bytes.
+const MAX_HEAP: usize = 256 << 20;
+/// So much more may be read than without a fault.
+const MAX_MORE: usize = 4;
+
+/// Lets reads of some questions fail.
+pub(crate) fn check(subject: &Subject<'_>) -> Result<(), Failed> {
+    let mut wrong = Vec::new();
+    for question in asked(subject.truth) {
+        wrong.extend(one(subject, &question));
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => {
+            let shown = wrong.len().min(40);
+            let (lines, more) = (wrong[..shown].join("\n"), wrong.len() - shown);
+            Err(format!("{lines}\nand {more} more").into())
+        }
+    }
+}
+
+/// `ls`, and all about maps of different kinds; of one by its address too.
+fn asked(truth: &Value) -> Vec<Question> {
+    let mut asked: Vec<Question> = questions::all(truth).into_iter().take(2).collect();
+    for path in ["main.many", "main.growing", "main.mixed", "main.large", "main.concurrent"] {
+        asked.extend(questions::about(path));
+    }
+    let by_name = |fact: &&Value| agree::text(fact, "name") == "held by a goroutine";
+    let fact = agree::array(truth, "maps").iter().find(by_name);
+    asked.extend(fact.into_iter().flat_map(|fact| questions::about(agree::text(fact, "addr"))));
+    asked
+}
+
+fn one(subject: &Subject<'_>, question: &Question) -> Vec<String> {
+    let failing = subject.target;
+    failing.arm(None, usize::MAX);
+    let Ok(full) = subject.ask(&*question.analysis) else {
+        return vec![format!("{}: no answer without a fault either", question.name)];
+    };
+    let reads = failing.reads();
+    let stride = match std::env::var_os("MAPSCOPE_EVERY_READ") {
+        Some(_) => 1,
+        None => reads.div_ceil(SAMPLE).max(1),
+    };
+    // Another beginning in each recording and question, so that together they try most.
+    let first = agree::array(subject.truth, "maps").len() * 7 + question.name.len() + reads;
+    let mut wrong = Vec::new();
+    for n in (first % stride..reads).step_by(stride) {
+        let limit = reads * MAX_MORE + 10_000;
+        failing.arm(Some(n), limit);
+        let (said, peak) = heap::peak(|| subject.ask(&*question.analysis));
+        let about = format!("{}: read {n} of {reads} at {}", question.name, failing.failed());
+        if peak > MAX_HEAP {
+            wrong.push(format!("{about}: {peak} bytes were allocated"));
+        }
+        if failing.reads() > limit {
+            wrong.push(format!("{about}: more than {limit} reads"));
+        }
+        wrong.extend(
+            said.iter().flat_map(|said| judge(&full, said)).map(|w| format!("{about}: {w}")),
+        );
+    }
+    wrong
+}
+
+/// What is wrong with the answer `said`, given after a read failed.
+fn judge(full: &Value, said: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let whole = agree::array(said, "missing").is_empty();
+    if whole && without_notes(full) != without_notes(said) {
+        wrong.push("it lacks something, and looks whole".into());
+    }
+    for row in agree::array(said, "maps").iter().filter(|row| row.get("addr").is_some()) {
+        let same = |other: &&Value| other["addr"] == row["addr"];
+        let Some(before) = agree::array(full, "maps").iter().find(same) else {
+            wrong.push(format!("a map that is none: {row}"));
+            continue;
+        };
+        wrong.extend(contradictions(before, row));
+    }
+    wrong
+}
+
+/// Facts of a row that differ from those of the whole answer, and are not said to be unknown.
+fn contradictions(before: &Value, row: &Value) -> Vec<String> {
+    let unread = |value: &Value| value.is_null() || value.get("$unreadable").is_some();
+    let differs = |key: &&&str| before[**key] != row[**key] && !unread(&row[**key]);
+    let keys: &[&str] = match row["typed_by"].as_str() {
+        // What is not known of its type is not known of its size either.
+        None => &["len"],
+        // Likely, and said to be no more.
+        Some("elimination") => &["len"],
+        Some(_) => &["len", "type"],
+    };
+    let wrong = keys.iter().filter(differs);
+    wrong.map(|key| format!("{key} is {}, not {}: {row}", row[*key], before[*key])).collect()
+}
+
+/// A report without what may differ where nothing is lost.
+fn without_notes(report: &Value) -> Value {
+    let mut report = report.clone();
+    if let Some(members) = report.as_object_mut() {
+        members.remove("notes");
+        members.remove("missing");
+        members.remove("evidence");
+        members.remove("complete");
+    }
+    report
+}

@@ -1,0 +1,57 @@
+//! Whether every analysis says of a recording what its program said of itself.
+
+use libtest_mimic::Failed;
+use serde_json::Value;
+
+use crate::subject::{Subject, report};
+use crate::{agree, questions};
+
+/// Asks everything, and compares.
+pub(crate) fn check(subject: &Subject<'_>) -> Result<(), Failed> {
+    let go = subject.go()?;
+    let listed = report(&questions::ls(None), &go)?;
+    let mut wrong = incomplete("ls", &listed);
+    wrong.extend(agree::listing(subject.truth, &listed));
+    for question in questions::all(subject.truth) {
+        match report(&*question.analysis, &go) {
+            Ok(said) => wrong.extend(one(subject.truth, &listed, &question.name, &said)),
+            Err(error) => wrong.push(format!("{}: {error}", question.name)),
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(wrong.join("\n").into()),
+    }
+}
+
+/// What is wrong with one answer.
+fn one(truth: &Value, listed: &Value, question: &str, said: &Value) -> Vec<String> {
+    let Some(fact) = fact(truth, &said["map"]) else { return incomplete(question, said) };
+    // Of what nothing holds the type can be lost, and what is in it with that.
+    let row = agree::array(listed, "maps").iter().find(|row| row["addr"] == fact["addr"]);
+    if row.is_none_or(|row| row["typed_by"].is_null()) {
+        return Vec::new();
+    }
+    let mut wrong = incomplete(question, said);
+    for key in ["addr", "type", "len"] {
+        if said["map"][key] != fact[key] {
+            let (got, want) = (&said["map"][key], &fact[key]);
+            wrong.push(format!("{question}: {key} is {got}, should be {want}"));
+        }
+    }
+    if question.starts_with("entries") && !fact["entries"].is_null() {
+        let rows = agree::array(said, "entries").iter();
+        let pairs: Vec<_> = rows.map(|row| (row["key"].clone(), row["elem"].clone())).collect();
+        wrong.extend(agree::entries(fact, &pairs));
+    }
+    wrong
+}
+
+fn fact<'t>(truth: &'t Value, map: &Value) -> Option<&'t Value> {
+    agree::array(truth, "maps").iter().find(|fact| fact["addr"] == map["addr"])
+}
+
+fn incomplete(question: &str, said: &Value) -> Vec<String> {
+    let missing = agree::array(said, "missing").iter();
+    missing.map(|what| format!("{question}: {what} is missing")).collect()
+}

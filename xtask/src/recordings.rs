@@ -1,0 +1,230 @@
+//! The recordings that are committed: what every analysis reads of `fixtures/pond`, for every
+//! release, shape of maps and way of linking.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache;
+use crate::pins::{PINS, Pin};
+use crate::process::{exists, quiet};
+use crate::toolchains::{go, install};
+
+/// How large all recordings may be together, in bytes: they are part of every clone.
+const LIMIT: u64 = 15_000_000;
+/// How long the head of a recording is, before its compressed part, in bytes.
+const HEAD: usize = 16;
+
+/// One way to build the pond.
+struct Build {
+    pin: &'static Pin,
+    experiment: &'static str,
+    /// `exe`, `pie` or `cgo`.
+    mode: &'static str,
+    /// What is left out: nothing, `w` (DWARF) or `s` (DWARF and symbols).
+    stripped: &'static str,
+}
+
+impl Build {
+    /// `1.24.11-noswissmap-exe`, `1.26.6-exe-s`.
+    fn name(&self) -> String {
+        let parts = [self.pin.version, self.experiment, self.mode, self.stripped];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join("-")
+    }
+
+    fn ldflags(&self) -> String {
+        let mut flags = match (self.stripped, self.mode) {
+            ("s", _) => String::from("-s -w"),
+            ("w", _) => String::from("-w"),
+            // The DWARF of programs with C stays as their linker compresses it; that of others is
+            // left as it is, for zstd packs it tighter than zlib.
+            (_, "cgo") => String::new(),
+            _ => String::from("-compressdwarf=false"),
+        };
+        if self.mode == "cgo" {
+            flags.push_str(" -linkmode=external");
+        }
+        flags
+    }
+}
+
+/// Every release as an executable, with all it can have and stripped; so every experiment that
+/// changes maps; and the other ways of linking, for one release of either implementation.
+fn builds() -> Vec<Build> {
+    let mut builds = Vec::new();
+    for pin in &PINS {
+        let build = |experiment, mode, stripped| Build { pin, experiment, mode, stripped };
+        builds.extend([build("", "exe", ""), build("", "exe", "s")]);
+        match pin.minor() {
+            "1.23" => builds.extend([build("", "pie", ""), build("", "cgo", "")]),
+            "1.24" => {
+                builds.extend([build("noswissmap", "exe", ""), build("noswissmap", "exe", "s")]);
+                builds.extend([build("", "pie", "s"), build("", "exe", "w")]);
+            }
+            "1.27" => {
+                let split = "mapsplitgroup";
+                builds.extend([build(split, "exe", ""), build(split, "exe", "s")]);
+                builds.extend([build("", "pie", ""), build("", "cgo", "")]);
+            }
+            _ => {}
+        }
+    }
+    builds
+}
+
+/// Records every build of the releases `only` names anew.
+pub(crate) fn all(only: &str) -> Result<()> {
+    if !exists("zstd", "--version") {
+        bail!("zstd is missing (Debian: apt-get install zstd)");
+    }
+    quiet(cargo().args(["build", "--package", "mapscope", "--example", "record"]))?;
+    let home = checkout().join("recordings");
+    fs::create_dir_all(&home)?;
+    let mut failed = Vec::new();
+    for build in builds().iter().filter(|build| build.pin.is(only)) {
+        match record(build, &home) {
+            Ok(size) => println!("{}: {size} bytes", build.name()),
+            Err(error) => failed.push(format!("{}: {error:#}", build.name())),
+        }
+    }
+    let total = sizes(&home)?;
+    println!("{}: {total} bytes", home.display());
+    if total > LIMIT {
+        bail!("the recordings are larger than {LIMIT} bytes");
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => bail!("{} were not recorded:\n{}", failed.len(), failed.join("\n")),
+    }
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Makes `NAME.rec` and `NAME.json` in `home`: the recording, and what the program says of itself.
+fn record(build: &Build, home: &Path) -> Result<u64> {
+    let place = Place::make(&build.name())?;
+    let exe = place.0.join("pond");
+    compile(build, &exe)?;
+    let mut pond = Pond::start(&exe)?;
+    let truth = place.0.join("truth.json");
+    fs::write(&truth, pond.truth()?)?;
+    let raw = place.0.join("raw");
+    let mut recorder = cargo();
+    recorder.args(["run", "--quiet", "--package", "mapscope", "--example", "record", "--"]);
+    quiet(recorder.arg(pond.0.id().to_string()).arg(&truth).arg(&raw))?;
+    let name = build.name();
+    fs::copy(&truth, home.join(format!("{name}.json")))?;
+    pack(&raw, &home.join(format!("{name}.rec")))
+}
+
+fn compile(build: &Build, exe: &Path) -> Result<()> {
+    let language = exe.with_extension("mod");
+    fs::write(&language, format!("module pond\n\ngo {}\n", build.pin.minor()))?;
+    let mut go = go(&install(build.pin)?);
+    go.current_dir(checkout().join("fixtures/pond"));
+    go.args(["build", "-trimpath", "-buildvcs=false"]);
+    go.arg(format!("-modfile={}", language.display()));
+    go.arg(format!("-buildmode={}", if build.mode == "pie" { "pie" } else { "exe" }));
+    go.arg(format!("-ldflags={}", build.ldflags()));
+    go.env("CGO_ENABLED", if build.mode == "cgo" { "1" } else { "0" });
+    go.env("GOEXPERIMENT", build.experiment);
+    go.env("GOCACHE", cache::root()?.join("build").join(build.pin.version));
+    quiet(go.arg("-o").arg(exe).arg(".")).map(drop)
+}
+
+/// Packs a recording as tightly as zstd can, and answers with its size.
+fn pack(raw: &Path, to: &Path) -> Result<u64> {
+    let bytes = fs::read(raw)?;
+    let (head, packed) = bytes.split_at_checked(HEAD).context("no recording was written")?;
+    let plain = filtered(Command::new("zstd").args(["-d", "-c"]), packed)?;
+    let tight = filtered(Command::new("zstd").args(["--ultra", "-22", "-c"]), &plain)?;
+    fs::write(to, [head, &tight].concat())?;
+    Ok(fs::metadata(to)?.len())
+}
+
+/// What `command` makes of `input`.
+fn filtered(command: &mut Command, input: &[u8]) -> Result<Vec<u8>> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let (mut stdin, mut stdout) =
+        (child.stdin.take().context("no pipe")?, child.stdout.take().context("no pipe")?);
+    let mut output = Vec::new();
+    std::thread::scope(|scope| -> Result<()> {
+        let writer = scope.spawn(move || stdin.write_all(input));
+        stdout.read_to_end(&mut output)?;
+        Ok(writer.join().unwrap_or(Ok(()))?)
+    })?;
+    match child.wait()?.success() {
+        true => Ok(output),
+        false => bail!("zstd failed"),
+    }
+}
+
+/// How large the recordings in `home` are together.
+fn sizes(home: &Path) -> Result<u64> {
+    let mut total = 0;
+    for entry in fs::read_dir(home)? {
+        total += entry?.metadata()?.len();
+    }
+    Ok(total)
+}
+
+/// A pond that runs. Dropped, it ends.
+struct Pond(Child);
+
+impl Pond {
+    /// In an empty environment, which its stack would hold too, and without a collector.
+    fn start(exe: &Path) -> Result<Pond> {
+        let mut command = Command::new(exe);
+        command.env_clear().env("GOGC", "off").current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Ok(Pond(command.spawn().context("cannot start the pond")?))
+    }
+
+    /// What it says of itself.
+    fn truth(&mut self) -> Result<String> {
+        let mut lines = BufReader::new(self.0.stdout.take().context("no pipe")?).lines();
+        let truth = lines.next().context("the pond ended")??;
+        match lines.next().context("the pond ended")??.as_str() {
+            "READY" => Ok(truth),
+            other => bail!("the pond said `{other}`"),
+        }
+    }
+}
+
+impl Drop for Pond {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A directory that is removed with what is in it, at a path that names no place of this machine:
+/// the recording names its executable.
+struct Place(PathBuf);
+
+impl Place {
+    fn make(name: &str) -> Result<Place> {
+        let path = Path::new("/var/tmp/mapscope-pond").join(name);
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Place(path))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}
+
+fn checkout() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_path_buf()
+}
