@@ -43,6 +43,9 @@ pub enum Why {
     /// The process had a mapping there, but what was recorded of it did not need these bytes.
     #[error("mapped in the process, but not in this recording")]
     NotRecorded,
+    /// The bytes are there, but what they should be is not known, or they cannot be that.
+    #[error("what lies there makes no sense")]
+    Senseless,
     /// An address computed from the target's own data leaves the address space.
     #[error("the address overflows")]
     Overflow,

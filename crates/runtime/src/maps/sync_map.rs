@@ -185,7 +185,7 @@ impl ReadDirty {
         if amended && self.dirty(go, at, meet)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        let Some(m) = field("m") else { return Ok(ControlFlow::Continue(())) };
+        let m = field("m").ok_or(Fault::new(at, Why::Senseless))?;
         let map = go.memory().addr(place(m.offset))?;
         let take = if amended { Take::Expunged } else { Take::All };
         inner(go, map, m.ty, take, meet)
@@ -228,9 +228,11 @@ fn inner(
     meet: Meet<'_>,
 ) -> Result<ControlFlow<()>, Fault> {
     let at = go.map_at(map, Some(ty));
-    let Some(slots) = at.slots.filter(|_| !map.is_null()) else {
+    if map.is_null() {
         return Ok(ControlFlow::Continue(()));
-    };
+    }
+    let senseless = Fault::new(map, Why::Senseless);
+    let slots = at.slots.ok_or(senseless)?;
     let expunged = go.global_word("sync.expunged");
     let (mut flow, mut fault) = (ControlFlow::Continue(()), None);
     let walked = go.shape.blocks(go.reader(), &at, &mut |block| {
@@ -257,7 +259,8 @@ fn inner(
     });
     match (walked, fault) {
         (Err(super::Damage::Fault(fault)), _) | (Ok(()), Some(fault)) => Err(fault),
-        _ => Ok(flow),
+        (Err(_), _) => Err(senseless),
+        (Ok(()), None) => Ok(flow),
     }
 }
 
@@ -321,7 +324,7 @@ impl Trie {
             return Err(Fault::new(node, Why::Stray));
         }
         if levels == 0 {
-            return Ok(ControlFlow::Continue(()));
+            return Err(Fault::new(node, Why::Senseless));
         }
         if meet(Part::Storage(self.node_size)).is_break() {
             return Ok(ControlFlow::Break(()));

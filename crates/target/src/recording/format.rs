@@ -146,7 +146,12 @@ impl Out {
             Why::Denied => 4,
             Why::Gone => 5,
             // These say nothing of the place, or are what a recording says of itself.
-            Why::Thawed | Why::NotRecorded | Why::Overflow | Why::TooLong { .. } => return,
+            Why::Thawed
+            | Why::NotRecorded
+            | Why::Senseless
+            | Why::Stray
+            | Why::Overflow
+            | Why::TooLong { .. } => return,
         };
         self.u64(addr);
         self.u8(code);
