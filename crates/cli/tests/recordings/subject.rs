@@ -49,6 +49,11 @@ impl<'a> Subject<'a> {
         Go::open(self.image, self.target, self.progress)
     }
 
+    /// Whether the executable has DWARF.
+    pub(crate) fn has_dwarf(&self) -> bool {
+        self.image.debug.is_some()
+    }
+
     /// What an analysis says of the process, opened anew, as JSON.
     pub(crate) fn ask(&self, analysis: &dyn Analysis) -> Result<Value, String> {
         let go = self.go().map_err(|e| e.to_string())?;
