@@ -153,7 +153,7 @@ fn entries(map: &str) -> Entries {
 
 fn get(map: &str, which: u8) -> Get {
     let key = [r#""s-0001""#, "7", r#"int(5)"#, "[4]uint8{1, 2, 3, 4}"][usize::from(which) % 4];
-    Get { map: map.to_owned(), key: key.to_owned(), limits: Limits::default() }
+    Get { map: map.to_owned(), key: key.to_owned(), map_type: None, limits: Limits::default() }
 }
 
 /// No byte of a report can move a terminal's cursor, and all of it is text.

@@ -45,6 +45,10 @@ pub(crate) struct Args {
     #[arg(allow_hyphen_values = true)]
     key: String,
 
+    /// The type of the map, where it is not known otherwise
+    #[arg(long = "type", value_name = "TYPE")]
+    map_type: Option<String>,
+
     /// How many pointers, structs, arrays and interfaces deep the elem is shown
     #[arg(long, value_name = "N", default_value_t = Limits::default().depth)]
     depth: u32,
@@ -58,6 +62,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let get = Get {
         map: args.map.clone(),
         key: args.key.clone(),
+        map_type: args.map_type.clone(),
         limits: Limits { depth: args.depth, ..Limits::default() },
     };
     analyse(&get, Manner::BeforeEmitting, &args.target, &args.output)

@@ -124,3 +124,50 @@ fn has_fixed_constants(go: &Go<'_>) -> bool {
     let code = go.image.elf.bytes_at(function.entry(), len);
     code.is_some_and(Constants::are_fixed_in)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The seed of every vector.
+    const SEED: u64 = 0x0123_4567_89ab_cdef;
+
+    /// What real processes computed: keys of the process, then what was hashed and the hash.
+    /// `fixtures/hashes` prints more of them, for every kind of key.
+    const VECTORS: &str = include_str!("vectors.txt");
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits = hex.as_bytes().chunks(2);
+        digits.map(|d| u8::from_str_radix(std::str::from_utf8(d).unwrap(), 16).unwrap()).collect()
+    }
+
+    fn algorithm(name: &str, keys: &[u8]) -> Algorithm {
+        if name == "aes" {
+            return Algorithm::aes(keys.try_into().unwrap());
+        }
+        let key = std::array::from_fn(|i| crate::value::word(keys, i as u64 * 8));
+        Algorithm::fallback(&key, name == "fixed")
+    }
+
+    #[test]
+    fn hashes_of_memory_are_those_that_go_computed() {
+        let text = "0123456789abcdefghijklmnopqrstuvwxyz".repeat(40);
+        let (mut current, mut checked) = (None, 0);
+        for line in VECTORS.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            let [what, input, hash] = words[..] else {
+                current = Some(algorithm(words[0], &bytes(words[1])));
+                continue;
+            };
+            let (algorithm, input) = (current.unwrap(), input.parse::<u64>().unwrap());
+            let got = match what {
+                "u32" => algorithm.u32(input as u32, SEED),
+                "u64" => algorithm.u64(input, SEED),
+                _ => algorithm.memory(&text.as_bytes()[..input as usize], SEED),
+            };
+            assert_eq!(format!("{got:x}"), hash, "{} {line}", algorithm.name());
+            checked += 1;
+        }
+        assert!(checked > 120);
+    }
+}

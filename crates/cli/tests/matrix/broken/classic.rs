@@ -4,7 +4,7 @@ use mapscope_runtime::Go;
 use mapscope_runtime::maps::SLOTS;
 use mapscope_target::{Addr, MemoryExt};
 
-use super::plant::{Block, Plant, Victim, freed};
+use super::plant::{Block, Plant, RACING, Victim, freed};
 
 /// Every way to break a classic map.
 pub(crate) fn plants(go: &Go<'_>, victim: &Victim) -> Result<Vec<Plant>, String> {
@@ -17,6 +17,9 @@ pub(crate) fn plants(go: &Go<'_>, victim: &Victim) -> Result<Vec<Plant>, String>
             vec![victim.changed(go, "flags", |n| n | 0x40)?],
         ),
     ];
+    let writing =
+        vec![victim.changed(go, "flags", |n| n | 4)?, victim.changed(go, "count", |n| n + 1)?];
+    plants.push(victim.plant("writing", RACING, "", writing));
     if victim.blocks.iter().any(|block| block.old) {
         let most = |_| u64::MAX >> 8;
         let write = vec![victim.changed(go, "nevacuate", most)?];

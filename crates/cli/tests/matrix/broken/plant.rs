@@ -7,6 +7,9 @@ use mapscope_runtime::maps::{MapAt, SLOTS};
 use mapscope_runtime::types::SlotLayout;
 use mapscope_target::{Addr, MemoryExt};
 
+/// In place of a rule: a writer has set its mark, and nothing is to be said of the map.
+pub(crate) const RACING: &str = "";
+
 /// Something that is broken on purpose.
 pub(crate) struct Plant {
     pub(crate) name: String,

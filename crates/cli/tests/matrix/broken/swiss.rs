@@ -4,7 +4,7 @@ use mapscope_runtime::Go;
 use mapscope_runtime::maps::SLOTS;
 use mapscope_target::{Addr, MemoryExt};
 
-use super::plant::{Block, Plant, Victim, freed};
+use super::plant::{Block, Plant, RACING, Victim, freed};
 
 const EMPTY: u8 = 0x80;
 
@@ -28,6 +28,9 @@ pub(crate) fn plants(go: &Go<'_>, victim: &Victim) -> Result<Vec<Plant>, String>
         illegal(victim)?,
         moved(victim)?,
     ];
+    let used = victim.changed(go, "used", |n| n + 1)?;
+    let writing = vec![used, (victim.member(go, "writing")?, vec![1])];
+    plants.push(victim.plant("writing", RACING, "", writing));
     plants.extend(directory(go, victim)?);
     plants.extend(table(go, victim)?);
     plants.extend(victim.strings(go, "group", |block| block.step)?);
