@@ -1,6 +1,6 @@
 //! What is asked of every recording: each analysis there is, of each map that its truth names.
 
-use mapscope_analysis::{Analysis, By, Entries, Ls, Order, Show, SortKey};
+use mapscope_analysis::{Analysis, By, Entries, Get, Ls, Order, Show, SortKey, Verify};
 use mapscope_runtime::Limits;
 use serde_json::Value;
 
@@ -17,13 +17,48 @@ const LIMITS: Limits = Limits { depth: 9, items: 1 << 10, string: 1 << 16 };
 /// Every question. A map is named by its address, and by its path where that leads from a global:
 /// the one has to look for all maps first, the other does not.
 pub(crate) fn all(truth: &Value) -> Vec<Question> {
-    let mut all = vec![question("ls", ls(None)), question("ls --by type", ls(Some(By::Type)))];
+    let mut all = overall();
     for fact in truth["maps"].as_array().into_iter().flatten() {
         for map in names(fact) {
             all.extend(about(map));
         }
+        all.extend(lookups(fact).map(|(question, _)| question));
     }
     all
+}
+
+/// The questions about all maps at once.
+pub(crate) fn overall() -> Vec<Question> {
+    vec![
+        question("ls", ls(None)),
+        question("ls --by type", ls(Some(By::Type))),
+        question("verify", Verify { map: None, racing: false }),
+    ]
+}
+
+/// Some keys of a map looked up by its path, each with the elem it leads to, if it is there; where
+/// Go writes such a key as JSON does.
+pub(crate) fn lookups(fact: &Value) -> impl Iterator<Item = (Question, Option<&Value>)> {
+    let plain = ["map[string]", "map[int]", "map[uint", "map[main.ID]"];
+    let typed = |fact: &Value| {
+        fact["type"].as_str().is_some_and(|t| plain.iter().any(|p| t.starts_with(p)))
+    };
+    let path = names(fact).nth(1).filter(|_| typed(fact));
+    let entries = fact["entries"].as_array().map_or(&[][..], Vec::as_slice);
+    let there = entries.iter().take(1).chain(entries.last());
+    let there = there.map(|entry| (entry[0].to_string(), Some(&entry[1])));
+    let absent = match fact["type"].as_str() {
+        Some(t) if t.starts_with("map[string]") => "\"not there\"",
+        _ => "54321",
+    };
+    let keys = there.chain([(absent.to_owned(), None)]);
+    path.into_iter()
+        .flat_map(move |path| keys.clone().map(move |(key, elem)| (get(path, &key), elem)))
+}
+
+fn get(map: &str, key: &str) -> Question {
+    let get = Get { map: map.into(), key: key.into(), limits: LIMITS };
+    question(&format!("get {map} {key}"), get)
 }
 
 /// The questions about one map.

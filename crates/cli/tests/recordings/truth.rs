@@ -19,6 +19,14 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<(), Failed> {
             agree::stripped(subject.truth, &listed, &in_heap)
         }
     });
+    for fact in agree::array(subject.truth, "maps") {
+        for (question, elem) in questions::lookups(fact) {
+            match report(&*question.analysis, &go) {
+                Ok(said) => wrong.extend(found(&question.name, &said, elem)),
+                Err(error) => wrong.push(format!("{}: {error}", question.name)),
+            }
+        }
+    }
     for question in questions::all(subject.truth) {
         match report(&*question.analysis, &go) {
             Ok(said) => wrong.extend(one(subject.truth, &listed, &question.name, &said)),
@@ -33,7 +41,11 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<(), Failed> {
 
 /// What is wrong with one answer.
 fn one(truth: &Value, listed: &Value, question: &str, said: &Value) -> Vec<String> {
-    let Some(fact) = fact(truth, &said["map"]) else { return incomplete(question, said) };
+    let Some(fact) = fact(truth, &said["map"]) else {
+        let broken = agree::array(said, "violations").iter();
+        let broken = broken.map(|what| format!("{question}: {what}"));
+        return incomplete(question, said).into_iter().chain(broken).collect();
+    };
     // Of what nothing holds the type can be lost, and what is in it with that.
     let row = agree::array(listed, "maps").iter().find(|row| row["addr"] == fact["addr"]);
     if row.is_none_or(|row| row["typed_by"].is_null()) {
@@ -50,6 +62,21 @@ fn one(truth: &Value, listed: &Value, question: &str, said: &Value) -> Vec<Strin
         let rows = agree::array(said, "entries").iter();
         let pairs: Vec<_> = rows.map(|row| (row["key"].clone(), row["elem"].clone())).collect();
         wrong.extend(agree::entries(fact, &pairs));
+    }
+    wrong
+}
+
+/// What is wrong with what a lookup found, where `elem` is what it leads to.
+fn found(question: &str, said: &Value, elem: Option<&Value>) -> Vec<String> {
+    let mut wrong = incomplete(question, said);
+    let result = &said["result"];
+    if result["found"] != elem.is_some() {
+        wrong.push(format!("{question}: {result}, should be {elem:?}"));
+    }
+    if let Some(elem) = elem {
+        let key = Value::from(question);
+        let fact = serde_json::json!({ "name": question, "len": 1, "entries": [[key, elem]] });
+        wrong.extend(agree::entries(&fact, &[(key, result["elem"].clone())]));
     }
     wrong
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod common;
 mod cores;
+mod damaged;
 mod files;
 mod live;
 mod output;
