@@ -36,14 +36,15 @@ pub(crate) fn overall() -> Vec<Question> {
     ]
 }
 
-/// Some keys of a map looked up by its path, each with the elem it leads to, if it is there; where
+/// Some keys of a map that a global leads to looked up, each with the elem it leads to, if it is there; where
 /// Go writes such a key as JSON does.
 pub(crate) fn lookups(fact: &Value) -> impl Iterator<Item = (Question, Option<&Value>)> {
     let plain = ["map[string]", "map[int]", "map[uint", "map[main.ID]"];
     let typed = |fact: &Value| {
         fact["type"].as_str().is_some_and(|t| plain.iter().any(|p| t.starts_with(p)))
     };
-    let path = names(fact).nth(1).filter(|_| typed(fact));
+    let named = names(fact).nth(1).filter(|_| typed(fact));
+    let map = named.and(fact["addr"].as_str());
     let entries = fact["entries"].as_array().map_or(&[][..], Vec::as_slice);
     let there = entries.iter().take(1).chain(entries.last());
     let there = there.map(|entry| (entry[0].to_string(), Some(&entry[1])));
@@ -52,12 +53,11 @@ pub(crate) fn lookups(fact: &Value) -> impl Iterator<Item = (Question, Option<&V
         _ => "54321",
     };
     let keys = there.chain([(absent.to_owned(), None)]);
-    path.into_iter()
-        .flat_map(move |path| keys.clone().map(move |(key, elem)| (get(path, &key), elem)))
+    map.into_iter().flat_map(move |map| keys.clone().map(move |(key, elem)| (get(map, &key), elem)))
 }
 
 fn get(map: &str, key: &str) -> Question {
-    let get = Get { map: map.into(), key: key.into(), limits: LIMITS };
+    let get = Get { map: map.into(), map_type: None, key: key.into(), limits: LIMITS };
     question(&format!("get {map} {key}"), get)
 }
 
