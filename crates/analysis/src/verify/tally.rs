@@ -4,7 +4,7 @@ use mapscope_report::{Cell, Field, Note};
 use mapscope_runtime::Go;
 use mapscope_runtime::verify::Outcome;
 
-use super::Subject;
+use super::suspects::Subject;
 
 /// What was verified.
 #[derive(Default)]
@@ -26,7 +26,7 @@ const MOST_MISSING: usize = 100;
 
 impl Tally {
     pub(super) fn add(&mut self, go: &Go<'_>, map: &Subject, outcome: &Outcome) {
-        let Subject { addr, ty, .. } = *map;
+        let Subject { addr, ty, proven, .. } = *map;
         self.maps += 1;
         self.entries += outcome.entries;
         self.hashed += outcome.hashed;
@@ -35,7 +35,8 @@ impl Tally {
         self.untyped += u64::from(ty.is_none());
         self.racing += u64::from(outcome.writing);
         for what in &outcome.missing {
-            let Some(ty) = ty else { continue };
+            // What is garbage, or of another type, need not be readable.
+            let Some(ty) = ty.filter(|_| proven) else { continue };
             let name = &go.types.get(ty).name;
             match self.missing.len() < MOST_MISSING {
                 true => self.missing.push(format!("{addr} {name}: {what}")),
