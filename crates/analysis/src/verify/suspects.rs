@@ -111,6 +111,7 @@ fn suspects(
         tally.add(go, map, &outcome);
         if !outcome.violations.is_empty() && !outcome.writing {
             suspects.push(Suspect { map: *map, violations: outcome.violations });
+            tally.more += outcome.more;
         }
     }
     if racing {

@@ -16,6 +16,8 @@ pub(super) struct Tally {
     bytes: u64,
     untyped: u64,
     pub(super) racing: u64,
+    /// Violations beyond those that are listed of one map.
+    pub(super) more: u64,
     pub(super) missing: Vec<String>,
     /// More that is missing than is listed.
     unlisted: u64,
@@ -67,6 +69,9 @@ impl Tally {
                 "{} maps are being written: what contradicts itself there is racing, not broken",
                 self.racing
             )));
+        }
+        if self.more > 0 {
+            notes.push(Note::info(format!("{} more violations in these maps", self.more)));
         }
         if self.unlisted > 0 {
             notes.push(Note::warning(format!("{} more things are missing", self.unlisted)));

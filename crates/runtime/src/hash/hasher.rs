@@ -7,7 +7,8 @@ use mapscope_target::{Addr, Fault, Memory, MemoryExt, Why};
 use rustc_hash::FxHashMap;
 
 use super::algorithm::{Algorithm, NoAlgorithm};
-use super::plan::{self, NoPlan, Op, Style};
+use super::function::{function, steps};
+use super::plan::{self, Op, Style};
 use crate::Go;
 use crate::literal::Scratch;
 use crate::types::{Kind, TypeId};
@@ -17,7 +18,7 @@ use crate::value::word;
 pub struct Hasher<'g, 'a> {
     go: &'g Go<'a>,
     algorithm: Algorithm,
-    ops: Vec<Op>,
+    pub(super) ops: Vec<Op>,
     /// What the map type's own hash function is called.
     function: String,
     /// Bytes a key takes.
@@ -69,18 +70,18 @@ pub enum NoHash {
 }
 
 /// What is known of a type that an interface holds.
-struct Dynamic {
-    ty: TypeId,
-    name: String,
-    size: u64,
-    direct: bool,
-    ops: Option<Vec<Op>>,
+pub(super) struct Dynamic {
+    pub(super) ty: TypeId,
+    pub(super) name: String,
+    pub(super) size: u64,
+    pub(super) direct: bool,
+    pub(super) ops: Option<Vec<Op>>,
 }
 
 /// Interfaces in interfaces, deeper than any program has them.
-const MAX_DEPTH: u32 = 32;
+pub(super) const MAX_DEPTH: u32 = 32;
 /// Longest string hashed that must be copied, in bytes, and largest value in an interface.
-const MAX_COPY: u64 = 64 << 20;
+pub(super) const MAX_COPY: u64 = 64 << 20;
 /// Longest string hashed in place, in bytes.
 const MAX_STRING: u64 = 1 << 32;
 
@@ -128,15 +129,6 @@ impl<'g, 'a> Hasher<'g, 'a> {
     /// The key has no hash: see [`NoHash`].
     pub fn hash(&self, memory: &dyn Memory, key: &[u8], seed: u64) -> Result<u64, NoHash> {
         self.run(memory, &self.ops, key, 0, seed, MAX_DEPTH)
-    }
-
-    /// Whether two keys are equal in the sense of `==`, each with the memory it points into.
-    ///
-    /// # Errors
-    ///
-    /// Something of them cannot be read.
-    pub fn equal(&self, a: Key<'_>, b: Key<'_>) -> Result<bool, NoHash> {
-        self.same(&self.ops, a, b, 0, MAX_DEPTH)
     }
 
     /// The target's memory.
@@ -229,7 +221,7 @@ impl<'g, 'a> Hasher<'g, 'a> {
     }
 
     /// The dynamic type of the interface in `words`; `None` for nil.
-    fn dynamic(
+    pub(super) fn dynamic(
         &self,
         memory: &dyn Memory,
         words: &[u8],
@@ -262,7 +254,7 @@ impl<'g, 'a> Hasher<'g, 'a> {
         Ok(Some(dynamic))
     }
 
-    fn with_bytes<T>(
+    pub(super) fn with_bytes<T>(
         &self,
         memory: &dyn Memory,
         at: Addr,
@@ -284,182 +276,16 @@ impl<'g, 'a> Hasher<'g, 'a> {
         memory.read(at, &mut scratch)?;
         Ok(then(&scratch))
     }
-
-    fn same(
-        &self,
-        ops: &[Op],
-        a: Key<'_>,
-        b: Key<'_>,
-        base: u64,
-        depth: u32,
-    ) -> Result<bool, NoHash> {
-        for op in ops {
-            let parts =
-                |at: &u64, len| (part(a.bytes, base + at, len), part(b.bytes, base + at, len));
-            let same = match op {
-                Op::Word64 { at } => same_bytes(parts(at, 8)),
-                Op::Word32 { at } => same_bytes(parts(at, 4)),
-                Op::Memory { at, len } => same_bytes(parts(at, *len)),
-                Op::String { at } => self.same_strings(a, b, base + at)?,
-                Op::Float32 { at } => {
-                    let (a, b) = parts(at, 4);
-                    f32::from_bits(half(a, 0)) == f32::from_bits(half(b, 0))
-                }
-                Op::Float64 { at } => {
-                    let (a, b) = parts(at, 8);
-                    f64::from_bits(word(a, 0)) == f64::from_bits(word(b, 0))
-                }
-                Op::Interface { at, empty } => {
-                    let (x, y) = parts(at, 16);
-                    self.same_interfaces(a.with(x), b.with(y), *empty, depth)?
-                }
-                Op::Repeat { at, count, stride, ops } => {
-                    let each = |i| self.same(ops, a, b, base + at + i * stride, depth);
-                    let mut same = Ok(true);
-                    for i in 0..*count {
-                        same = each(i);
-                        if same != Ok(true) {
-                            break;
-                        }
-                    }
-                    same?
-                }
-            };
-            if !same {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn same_strings(&self, a: Key<'_>, b: Key<'_>, at: u64) -> Result<bool, NoHash> {
-        let len = word(a.bytes, at + 8);
-        if len != word(b.bytes, at + 8) {
-            return Ok(false);
-        }
-        let other = Addr(word(b.bytes, at));
-        self.with_bytes(a.memory, Addr(word(a.bytes, at)), len, |bytes| {
-            b.memory.bytes(other, len, MAX_COPY).map(|b| bytes == b)
-        })?
-        .map_err(NoHash::from)
-    }
-
-    fn same_interfaces(
-        &self,
-        a: Key<'_>,
-        b: Key<'_>,
-        empty: bool,
-        depth: u32,
-    ) -> Result<bool, NoHash> {
-        let [x, y] = [a, b].map(|key| self.dynamic(key.memory, key.bytes, empty));
-        let (x, y) = match (x?, y?) {
-            (None, None) => return Ok(true),
-            (Some(x), Some(y)) => (x, y),
-            _ => return Ok(false),
-        };
-        let Some(ops) = &x.ops else { return Err(NoHash::Unhashable(x.name.clone())) };
-        if x.ty != y.ty {
-            return Ok(false);
-        }
-        if x.direct {
-            return Ok(word(a.bytes, 8) == word(b.bytes, 8));
-        }
-        let data = |key: Key<'_>| Addr(word(key.bytes, 8));
-        let depth = depth.checked_sub(1).ok_or(Fault::new(data(a), Why::Overflow))?;
-        let value = |key: Key<'_>| key.memory.bytes(data(key), x.size, MAX_COPY);
-        let (one, other) = (value(a)?, value(b)?);
-        self.same(ops, a.with(&one), b.with(&other), 0, depth)
-    }
-}
-
-/// A key to be compared: its bytes, and the memory that it points into.
-#[derive(Clone, Copy)]
-pub struct Key<'k> {
-    /// The key itself.
-    pub bytes: &'k [u8],
-    /// Where what it points to is.
-    pub memory: &'k dyn Memory,
-}
-
-impl<'k> Key<'k> {
-    fn with(self, bytes: &'k [u8]) -> Key<'k> {
-        Key { bytes, ..self }
-    }
-}
-
-fn same_bytes((a, b): (&[u8], &[u8])) -> bool {
-    a == b
 }
 
 /// `len` bytes of a key from `at` on; fewer where the key is cut short.
-fn part(key: &[u8], at: u64, len: u64) -> &[u8] {
+pub(super) fn part(key: &[u8], at: u64, len: u64) -> &[u8] {
     let from = usize::try_from(at).unwrap_or(usize::MAX).min(key.len());
     let to = usize::try_from(at.saturating_add(len)).unwrap_or(usize::MAX).min(key.len());
     key.get(from..to).unwrap_or(&[])
 }
 
 /// The four bytes at `at`, or zero where there are none.
-fn half(bytes: &[u8], at: u64) -> u32 {
+pub(super) fn half(bytes: &[u8], at: u64) -> u32 {
     part(bytes, at, 4).try_into().map_or(0, u32::from_le_bytes)
-}
-
-/// The hash function of a map type.
-struct Function {
-    /// As the linker calls it.
-    name: String,
-    /// Its closure, which may hold a length.
-    closure: Addr,
-}
-
-fn function(go: &Go<'_>, descriptor: Addr, ty: &str) -> Result<Function, NoHasher> {
-    let unknown = |function: String| NoHasher::Function { ty: ty.to_owned(), function };
-    let closure = go.types.hasher(descriptor)?.ok_or_else(|| unknown("?".into()))?;
-    let code = go.memory().addr(closure)?;
-    let name = go.function_name(code).ok_or_else(|| unknown(code.to_string()))?;
-    Ok(Function { name, closure })
-}
-
-/// What that function does: the runtime has one for each plain kind, the compiler generates those
-/// for structs and arrays (`genhash` in cmd/compile/internal/reflectdata/alg.go), and maps that
-/// reflect makes go by `typehash` (reflect/map.go, `MapOf`).
-fn steps(go: &Go<'_>, key: TypeId, function: &Function, ty: &str) -> Result<Vec<Op>, NoHasher> {
-    let unplanned = |no| match no {
-        NoPlan::Unhashable(name) => NoHasher::Unhashable(name),
-        NoPlan::TooLarge => NoHasher::TooLarge(ty.to_owned()),
-    };
-    let by_type = |style| plan::of_type(&go.types, key, style).map_err(unplanned);
-    let name = function.name.as_str();
-    // `type..hash.` until 1.19, `type:.hash.` since.
-    let generated = ["type:.hash.", "type..hash."].iter().find_map(|p| name.strip_prefix(p));
-    if let Some(rest) = generated {
-        return plan::of_signature(rest).map_or_else(|| by_type(Style::Compiled), Ok);
-    }
-    if name.starts_with("reflect.") {
-        return by_type(Style::Typehash);
-    }
-    let memory = |len| Ok(vec![Op::Memory { at: 0, len }]);
-    match name.strip_prefix("runtime.").unwrap_or("") {
-        "memhash0" => Ok(Vec::new()),
-        "memhash8" => memory(1),
-        "memhash16" => memory(2),
-        "memhash128" => memory(16),
-        "memhash32" => Ok(vec![Op::Word32 { at: 0 }]),
-        "memhash64" => Ok(vec![Op::Word64 { at: 0 }]),
-        "memhash_varlen" => {
-            let len = function.closure.checked_add(8);
-            let len = len.ok_or(Fault::new(function.closure, Why::Overflow))?;
-            memory(go.memory().u64(len)?)
-        }
-        "strhash" => Ok(vec![Op::String { at: 0 }]),
-        "f32hash" => Ok(vec![Op::Float32 { at: 0 }]),
-        "f64hash" => Ok(vec![Op::Float64 { at: 0 }]),
-        "c64hash" => Ok(vec![Op::Float32 { at: 0 }, Op::Float32 { at: 4 }]),
-        "c128hash" => Ok(vec![Op::Float64 { at: 0 }, Op::Float64 { at: 8 }]),
-        "interhash" => Ok(vec![Op::Interface { at: 0, empty: false }]),
-        "nilinterhash" => Ok(vec![Op::Interface { at: 0, empty: true }]),
-        _ => {
-            let (ty, function) = (ty.to_owned(), name.to_owned());
-            Err(NoHasher::Function { ty, function })
-        }
-    }
 }

@@ -7,7 +7,9 @@
 
 mod aes;
 mod algorithm;
+mod equal;
 mod fallback;
+mod function;
 mod hasher;
 mod kinds;
 mod plan;
@@ -15,5 +17,6 @@ mod signature;
 mod sought;
 
 pub use algorithm::{Algorithm, NoAlgorithm};
-pub use hasher::{Hasher, Key, NoHash, NoHasher};
+pub use equal::Key;
+pub use hasher::{Hasher, NoHash, NoHasher};
 pub use sought::Sought;

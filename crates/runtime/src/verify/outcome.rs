@@ -71,9 +71,8 @@ impl Outcome {
     /// Something that could not be read.
     pub(crate) fn fault(&mut self, what: &str, fault: Fault) {
         self.cut = true;
-        match self.missing.len() < MOST_MISSING {
-            true => self.missing.push(format!("{what}: {fault}")),
-            false => self.more += 0,
+        if self.missing.len() < MOST_MISSING {
+            self.missing.push(format!("{what}: {fault}"));
         }
     }
 }

@@ -1,15 +1,17 @@
 //! The rules of a Swiss map: internal/runtime/maps, map.go and table.go.
 
+mod keys;
+
 use std::ops::ControlFlow;
 
 use mapscope_target::{Addr, MemoryExt};
 
-use super::lookup::{H2_BITS, directory_index, probe};
 use super::{DELETED, EMPTY, Header, MAX_DEPTH, MAX_TABLE, Swiss, slots_of};
 use crate::maps::SLOTS;
 use crate::maps::lines::{self, byte, word};
 use crate::types::SlotLayout;
-use crate::verify::{self as rule, Expected, Outcome, Place, Rule, Site, Slots, Waiting};
+use crate::verify::{self as rule, Expected, Outcome, Place, Site, Slots};
+use keys::{Home, Keys, Wanted};
 
 /// A table, read without a look at its rules.
 #[derive(Clone, Copy)]
@@ -31,36 +33,6 @@ struct Tally {
     deleted: u64,
     /// Bit `i`: group `i` has an empty slot, so that a probe ends there.
     ends: u128,
-}
-
-/// A table whose keys wait to be hashed.
-#[derive(Clone, Copy)]
-struct Home {
-    /// Its first directory entry; `None` for the group of a small map.
-    index: Option<u64>,
-    /// How many entries are its own.
-    run: u64,
-    groups: u64,
-    ends: u128,
-}
-
-/// A key that waits to be hashed, and its control byte.
-#[derive(Clone, Copy)]
-struct Wanted {
-    /// Its control byte.
-    at: Addr,
-    home: u32,
-    group: u8,
-    slot: u8,
-    ctrl: u8,
-}
-
-/// The keys of one map that wait to be hashed.
-struct Keys<'s> {
-    site: &'s Site<'s>,
-    h: &'s Header,
-    homes: Vec<Home>,
-    waiting: Waiting<Wanted>,
 }
 
 impl Swiss {
@@ -365,53 +337,4 @@ impl Groups<'_> {
             }
         }
     }
-}
-
-impl<'s> Keys<'s> {
-    fn new(site: &'s Site<'s>, h: &'s Header) -> Keys<'s> {
-        Keys { site, h, homes: Vec::new(), waiting: Waiting::new(site) }
-    }
-
-    /// Hashes the keys that wait, and checks that each lies where it is looked for.
-    fn check(&mut self, out: &mut Outcome) {
-        let Keys { site, h, homes, waiting } = self;
-        let home = |wanted: &Wanted| homes.get(wanted.home as usize);
-        let place = |wanted: &Wanted| {
-            let table = home(wanted).and_then(|home| home.index);
-            let place = Place { table, ..Place::of("group", wanted.group.into()) };
-            (place.slot(wanted.slot.into()), wanted.at)
-        };
-        waiting.hash(site, h.seed, out, place, |hash, wanted, out| {
-            let Some(home) = home(wanted) else { return };
-            if let Some((rule, detail)) = misplaced(h, home, wanted, hash) {
-                let (place, at) = place(wanted);
-                out.found(rule, place, at, detail);
-            }
-        });
-        homes.clear();
-    }
-}
-
-/// What is wrong with the place of a key whose hash is `hash`: the directory leads elsewhere, the
-/// control byte is another's, or the probe ends before it.
-fn misplaced(h: &Header, home: &Home, key: &Wanted, hash: u64) -> Option<(Rule, String)> {
-    if let Some(index) = home.index {
-        let wanted = directory_index(h, hash);
-        if !(index..index.saturating_add(home.run)).contains(&wanted) {
-            let detail = format!("the hash {hash:#x} leads to directory entry {wanted}");
-            return Some((rule::TABLE, detail));
-        }
-    }
-    let (ctrl, h2) = (key.ctrl, hash as u8 & 0x7f);
-    if ctrl != h2 {
-        let detail = format!("the control byte is {ctrl:#04x}, the hash {hash:#x} asks {h2:#04x}");
-        return Some((rule::HASH, detail));
-    }
-    let group = u64::from(key.group);
-    if (hash >> H2_BITS) & home.groups.wrapping_sub(1) == group {
-        return None;
-    }
-    let mut before = probe(hash, home.groups).take_while(|other| *other != group);
-    let end = before.find(|other| home.ends >> (other & 127) & 1 != 0)?;
-    Some((rule::PROBE, format!("its probe ends at group {end}, which has an empty slot")))
 }
