@@ -1,8 +1,8 @@
 //! `--record FILE`: keeping what was read.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -84,7 +84,12 @@ impl To<'_> {
     }
 }
 
-/// A new file that only its owner may read, as the kernel makes cores.
+/// A file that only its owner may read, as the kernel makes cores.
 fn private(path: &Path) -> io::Result<File> {
-    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    if file.metadata()?.is_file() {
+        // One that was there before may have been for all to read.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a test harness prints")]
 
 mod agree;
+mod agreement;
 mod broken;
 mod library;
 mod lookup;
@@ -43,6 +44,9 @@ fn trials(variant: &Variant) -> Vec<Trial> {
     let mut trials = vec![trial(variant, "live", live), trial(variant, "gcore", from_gcore)];
     if variant.name.ends_with("-exe") {
         trials.push(trial(variant, "broken", broken::broken));
+    }
+    if variant.name.ends_with("-exe") || variant.name.ends_with("-cgo") {
+        trials.push(trial(variant, "agreement", agreement::agreement));
     }
     match zoo::no_kernel_core() {
         None => trials.push(trial(variant, "core", from_kernel)),

@@ -34,6 +34,16 @@ impl Target {
         let (core, exe) = (core.display().to_string(), variant.zoo().display().to_string());
         Target { words: vec![core, "--exe".into(), exe], fine: &[0] }
     }
+
+    /// A recording of either.
+    pub(crate) fn recording(path: &Path) -> Target {
+        Target { words: vec![path.display().to_string()], fine: &[0] }
+    }
+
+    /// What it is called in a message.
+    pub(crate) fn name(&self) -> String {
+        self.words.join(" ")
+    }
 }
 
 /// Whether `ls` and `entries` say of `target` what is true, and `verify` that nothing is broken.
@@ -97,7 +107,7 @@ fn sample(truth: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// One answer of mapscope, as JSON.
-fn mapscope(command: &str, more: &[&str], target: &Target) -> Result<Value, Failed> {
+pub(crate) fn mapscope(command: &str, more: &[&str], target: &Target) -> Result<Value, Failed> {
     // A run that does not end must not hold up all others.
     let output = Command::new("timeout")
         .args(["60", env!("CARGO_BIN_EXE_mapscope")])

@@ -7,5 +7,6 @@ mod damaged;
 mod files;
 mod live;
 mod output;
+mod recordings;
 mod releases;
 mod terminal;

@@ -12,8 +12,6 @@ use crate::Addr;
 const FRAME: usize = 4 << 20;
 /// The most memory that one chunk holds, in pages: 1 MiB.
 const RUN: usize = 256;
-/// Into what a page is cut of which not all can be read, in bytes.
-const PIECE: u64 = 64;
 
 /// Bytes of the executable's file that belong into a recording.
 #[derive(Clone, Copy, Debug)]
@@ -112,21 +110,23 @@ impl Recorder<'_> {
         page: u64,
         written: &mut Written,
     ) -> io::Result<()> {
-        let mut any = false;
-        let mut whole = [0; PAGE as usize];
-        if self.target.read(Addr(page), &mut whole).is_ok() {
-            written.memory += PAGE;
-            return file.chunk(Tag::MEMORY, &page.to_le_bytes(), &whole);
-        }
-        for addr in (page..page.saturating_add(PAGE)).step_by(PIECE as usize) {
-            let mut bytes = [0; PIECE as usize];
-            if self.target.read(Addr(addr), &mut bytes).is_ok() {
-                any = true;
-                written.memory += PIECE;
-                file.chunk(Tag::MEMORY, &addr.to_le_bytes(), &bytes)?;
+        let end = page.saturating_add(PAGE);
+        let (mut at, before) = (page, written.memory);
+        while at < end {
+            let mut bytes = vec![0; (end - at) as usize];
+            let hole = match self.target.read(Addr(at), &mut bytes) {
+                Ok(()) => end,
+                Err(fault) => fault.addr.0.clamp(at, end),
+            };
+            bytes.truncate((hole - at) as usize);
+            if !bytes.is_empty() && self.target.read(Addr(at), &mut bytes).is_ok() {
+                written.memory += bytes.len() as u64;
+                file.chunk(Tag::MEMORY, &at.to_le_bytes(), &bytes)?;
             }
+            // What follows a hole begins where a word does.
+            at = (hole | 7).saturating_add(1);
         }
-        written.lost += u64::from(!any);
+        written.lost += u64::from(written.memory == before);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ mod common;
 mod core;
 mod live;
 mod namespaces;
+mod recording;
 mod synthetic;
 
 /// The children that the tests start: this program again, with a role. No test of its own.
