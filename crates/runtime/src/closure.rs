@@ -7,7 +7,7 @@ use mapscope_target::Addr;
 use rustc_hash::FxHashMap;
 
 use crate::Go;
-use crate::types::TypeId;
+use crate::types::{Kind, TypeId};
 
 /// The variables that the closures of one function have captured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Go<'_> {
     }
 
     fn captured(&self, code: Addr) -> Vec<Captured> {
-        let Some(debug) = &self.image.debug else { return Vec::new() };
+        let Some(debug) = &self.image.debug else { return self.made(code) };
         let Some(function) = debug.function_at(self.va_of(code)) else { return Vec::new() };
         if let Some(receiver) = receiver(function.name) {
             let ty = self.types.named(&receiver);
@@ -71,6 +71,19 @@ impl Go<'_> {
                 })
             })
             .collect()
+    }
+
+    /// The same by the type of which the code makes such closures: `struct { F uintptr; … }`.
+    fn made(&self, code: Addr) -> Vec<Captured> {
+        let Some(ty) = self.code().closure(self.va_of(code)) else { return Vec::new() };
+        let Kind::Struct(fields) = &self.types.get(ty).kind else { return Vec::new() };
+        let captured = fields.iter().skip(1).map(|field| Captured {
+            name: field.name.clone(),
+            offset: field.offset,
+            ty: field.ty,
+            by_reference: false,
+        });
+        captured.collect()
     }
 
     /// The closure with this code, and its variable at `offset`, as a path would name them.

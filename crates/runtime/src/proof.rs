@@ -116,7 +116,7 @@ fn has_begun(go: &Go<'_>, goroutine: &Goroutine) -> bool {
 
 fn types(go: &Go<'_>) -> Votes {
     let mut votes = Votes::default();
-    go.meet_descriptors();
+    go.types.meet_listed();
     for id in go.types.ids().take(TRIED) {
         votes.add(!matches!(go.types.get(id).kind, Kind::Unknown(_)));
     }

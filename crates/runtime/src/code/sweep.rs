@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::body::Body;
 use super::callee::{Callee, Callees};
 use super::place::{Holds, Place, PlaceId, Places};
-use super::receiver::Receivers;
+use super::receiver::receiver;
 use super::registers::{ARGUMENTS, CONTEXT, Content, Registers};
 use crate::Go;
 use crate::types::{Kind, TypeId};
@@ -17,7 +17,6 @@ use crate::types::{Kind, TypeId};
 pub(super) struct Sweep<'g, 'a> {
     pub(super) go: &'g Go<'a>,
     pub(super) callees: Callees,
-    receivers: Receivers,
     pub(super) places: Places,
     /// What the code says of places, and how often.
     pub(super) told: FxHashMap<(PlaceId, Holds), u32>,
@@ -44,7 +43,6 @@ impl<'g, 'a> Sweep<'g, 'a> {
         Some(Sweep {
             go,
             callees: Callees::of(table),
-            receivers: Receivers::of(go),
             places: Places::default(),
             told: FxHashMap::default(),
             flows: FxHashSet::default(),
@@ -85,9 +83,9 @@ impl<'g, 'a> Sweep<'g, 'a> {
             .filter(|i| i.near_branch_target() <= i.ip() && i.near_branch_target() != entry.0)
             .map(Instruction::near_branch_target)
             .collect();
-        if let Some(holds) = self.receivers.get(self.go, func.name()) {
-            let receiver = self.places.id(Place::Argument(entry, 0));
-            self.tell(receiver, holds);
+        if let Some(holds) = receiver(&self.go.types, func.name()) {
+            let first = self.places.id(Place::Argument(entry, 0));
+            self.tell(first, holds);
         }
         let registers = self.at_entry(entry);
         let mut body = Body {

@@ -72,7 +72,7 @@ impl Walker<'_, '_> {
         let once = edge.pass == Pass::Claim;
         match &item.step {
             Step::Map(ty) if once => {
-                let typed_by = if dynamic { TypedBy::Interface } else { TypedBy::Static };
+                let typed_by = if dynamic { TypedBy::Interface } else { self.typed_by };
                 self.map(first, *ty, typed_by, edge.holder);
             }
             Step::Chan(of) if once => self.channel(first, *of, edge.holder)?,

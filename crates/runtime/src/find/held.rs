@@ -135,7 +135,7 @@ impl Walker<'_, '_> {
             map.survey(self.go)?;
         }
         let held = Some(holder.node(&mut self.findings.trail));
-        let (found_by, typed_by) = (FoundBy::Walk, TypedBy::Static);
+        let (found_by, typed_by) = (FoundBy::Walk, self.typed_by);
         self.findings.maps.push(Found { addr: at, ty: Some(ty), held, found_by, typed_by });
         let Some(any) = self.go.types.any() else { return Ok(()) };
         let outcome = map.entries(self.go, &mut |entry| {

@@ -6,6 +6,7 @@
 //! root reaches any more, and what is held where no type tells.
 
 mod captured;
+mod coded;
 mod edges;
 mod frames;
 mod held;
@@ -75,6 +76,9 @@ pub enum TypedBy {
     Static,
     /// By the type word of the interface that holds it.
     Interface,
+    /// By what the machine code does with the global or the stack slot from which types lead to
+    /// it. Strong evidence, but no proof.
+    Code,
     /// By the type the allocator keeps for its bucket or group array.
     Array,
     /// It is the only map type of the binary whose buckets or groups fit the storage, and whose
@@ -90,6 +94,7 @@ impl TypedBy {
         match self {
             TypedBy::Static => "static",
             TypedBy::Interface => "interface",
+            TypedBy::Code => "code",
             TypedBy::Array => "array",
             TypedBy::Elimination => "elimination",
             TypedBy::Nothing => "",

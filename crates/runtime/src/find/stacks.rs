@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use mapscope_binary::dwarf::{Location, Piece, Variable};
+use mapscope_binary::dwarf::{Debug, Location, Piece, Variable};
 use mapscope_target::{Addr, MemoryExt, Registers, Thread};
 
 use super::walk::Walker;
-use super::{frames, roots};
+use super::{TypedBy, coded, frames, roots};
 use crate::goroutine::{Goroutine, Scheduler};
 use crate::stack::Frame;
 use crate::types::TypeId;
@@ -17,9 +17,21 @@ const MAX_PIECES: u64 = 1 << 16;
 /// Frames looked into on one stack: an endless recursion holds the same thing in each.
 const MAX_FRAMES: usize = 10_000;
 
-/// The variables that are alive on the goroutines' stacks, by DWARF.
+/// The variables that are alive on the goroutines' stacks, by DWARF; without it, what the code
+/// keeps there.
 pub(super) fn variables(walker: &mut Walker<'_, '_>) {
-    each_stack(walker, &mut variables_of);
+    each_stack(walker, &mut |walker, goroutine, frame, registers| {
+        // The runtime's variables view memory as what it is not: `selectgo` its cases as an array
+        // of 65536, however many there are.
+        if roots::is_runtime(frame.func.name()) {
+            return;
+        }
+        match &walker.go.image.debug {
+            Some(debug) => variables_of(walker, debug, goroutine, frame, registers),
+            None => coded::slots(walker, goroutine, frame),
+        }
+    });
+    walker.typed_by(TypedBy::Static);
 }
 
 /// What DWARF says nothing of. Last of all: what a typed root holds is named after that.
@@ -84,17 +96,12 @@ fn stack(
 /// The variables of a frame that are alive, by DWARF.
 fn variables_of(
     walker: &mut Walker<'_, '_>,
+    debug: &Debug<'_>,
     goroutine: &Goroutine,
     frame: &Frame<'_, '_>,
     registers: Option<&Registers>,
 ) {
     let go = walker.go;
-    // The runtime's variables view memory as what it is not: `selectgo` its cases as an array of
-    // 65536, however many there are.
-    if roots::is_runtime(frame.func.name()) {
-        return;
-    }
-    let Some(debug) = &go.image.debug else { return };
     let Some(function) = debug.function_at(frame.lookup()) else { return };
     let Ok(variables) = debug.locals(function, frame.lookup()) else { return };
     for variable in &variables {

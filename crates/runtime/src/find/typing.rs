@@ -140,7 +140,7 @@ fn plausible(value: &Value<'_>) -> bool {
 
 fn collect(go: &Go<'_>) -> All {
     let mut by_storage: FxHashMap<Addr, Vec<TypeId>> = FxHashMap::default();
-    let types = go.map_types();
+    let types = go.types.maps();
     let described = |id: &TypeId| Some((go.types.get(*id).descriptor?, *id));
     let by_descriptor = types.iter().filter_map(described).collect();
     for id in &types {
@@ -160,41 +160,17 @@ fn begins_with_block(go: &Go<'_>, bits: u64, ty: TypeId, block_size: u64) -> boo
     own.is_none_or(|own| own == bits & block)
 }
 
-/// More links than this are damage.
-const MAX_TYPELINKS: u64 = 1 << 22;
-
 impl Go<'_> {
-    /// Every map type with a descriptor: those that the module lists, and those met so far.
-    fn map_types(&self) -> Vec<TypeId> {
-        self.meet_descriptors();
-        self.types.ids().filter(|id| matches!(self.types.get(*id).kind, Kind::Map(_))).collect()
-    }
-
     /// The type that a programmer writes as `written`: by DWARF, else among those that the modules
     /// list and those met so far.
     pub fn type_named(&self, written: &str) -> Option<TypeId> {
         let name = spelt(written);
         let known = self.types.named(written).or_else(|| self.types.named(&name));
         known.or_else(|| {
-            self.meet_descriptors();
+            self.types.meet_listed();
             let mut ids = self.types.ids();
             ids.find(|id| self.types.get(*id).name == name)
         })
-    }
-
-    /// Meets every type that the modules list.
-    pub(crate) fn meet_descriptors(&self) {
-        for module in self.modules.iter() {
-            self.types.walk_descriptors(module);
-            let Some((first, count)) = module.typelinks else { continue };
-            let links = self.memory().bytes(first, count.saturating_mul(4), MAX_TYPELINKS * 4);
-            for link in links.unwrap_or_default().as_chunks::<4>().0 {
-                let offset = i64::from(i32::from_le_bytes(*link));
-                if let Some(at) = module.types.start.0.checked_add_signed(offset) {
-                    self.types.of_descriptor(Addr(at));
-                }
-            }
-        }
     }
 
     /// The first array of the map whose header is at `addr`, if what is there is a map.

@@ -17,7 +17,7 @@ use super::link::{Link, NodeId};
 use super::run::Run;
 use super::typing::MapTypes;
 use super::visited::Visited;
-use super::{Findings, roots, stacks, words};
+use super::{Findings, TypedBy, coded, roots, stacks, words};
 use crate::Go;
 use crate::maps::each;
 use crate::types::TypeId;
@@ -30,6 +30,9 @@ pub fn walk(go: &Go<'_>) -> Findings {
     walker.go.progress.begin("walking from the roots", 0);
     roots::globals(&mut walker, false);
     walker.drain();
+    if go.image.debug.is_none() {
+        coded::globals(&mut walker);
+    }
     stacks::variables(&mut walker);
     roots::globals(&mut walker, true);
     walker.drain();
@@ -70,6 +73,8 @@ pub(super) struct Walker<'a, 'g> {
     /// Roots are of this stack: what a variable holds may be dead, so that a map is believed only
     /// where the invariants hold.
     pub(super) stack: Option<Range<Addr>>,
+    /// How the types of what is met now are known, where no interface tells.
+    pub(super) typed_by: TypedBy,
     queue: VecDeque<Work>,
     /// Values that could not be read.
     faults: u64,
@@ -98,6 +103,7 @@ impl<'a, 'g> Walker<'a, 'g> {
             visited: Visited::default(),
             met: FxHashSet::default(),
             stack: None,
+            typed_by: TypedBy::Static,
             queue: VecDeque::new(),
             faults: 0,
             told: 0,
@@ -107,6 +113,11 @@ impl<'a, 'g> Walker<'a, 'g> {
     /// From here on roots are of a goroutine's stack.
     pub(super) fn on_stack(&mut self, stack: Option<Range<Addr>>) {
         self.stack = stack;
+    }
+
+    /// From here on the types of roots are known in this way.
+    pub(super) fn typed_by(&mut self, typed_by: TypedBy) {
+        self.typed_by = typed_by;
     }
 
     /// Adds a root: a value of type `ty` at `at`.

@@ -6,6 +6,7 @@
 
 mod debug;
 mod descriptor;
+mod listed;
 mod name;
 mod reach;
 mod special;
@@ -187,6 +188,7 @@ pub struct Types<'a> {
     slots: RefCell<Vec<Rc<Slot>>>,
     known: RefCell<FxHashMap<Origin, TypeId>>,
     reach: reach::Memo,
+    by_name: listed::ByName,
     special: special::Memo,
     /// Types being read: the name of one that is made at run time is spelt from others'.
     reading: RefCell<Vec<TypeId>>,
@@ -218,6 +220,7 @@ impl<'a> Types<'a> {
             slots: RefCell::default(),
             known: RefCell::default(),
             reach: reach::Memo::default(),
+            by_name: listed::ByName::default(),
             special: special::Memo::default(),
             reading: RefCell::default(),
         })
@@ -234,9 +237,13 @@ impl<'a> Types<'a> {
         self.intern(origin)
     }
 
-    /// The type with this linker's name (`sync.poolLocal`), as DWARF knows it.
+    /// The type with this linker's name (`sync.poolLocal`), as DWARF knows it; without DWARF, as
+    /// far as it has a descriptor that leads from those that the modules list.
     pub fn named(&self, name: &str) -> Option<TypeId> {
-        Some(self.of_debug(self.debug?.type_named(name)?))
+        match self.debug {
+            Some(debug) => Some(self.of_debug(debug.type_named(name)?)),
+            None => self.listed(name),
+        }
     }
 
     /// The type itself.

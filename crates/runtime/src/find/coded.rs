@@ -1,0 +1,115 @@
+//! Roots of which only the machine code tells what they hold: without DWARF, all of them.
+//!
+//! Code is evidence, not proof. So what it says of a word is believed only where the object that
+//! the word leads to agrees, and only if it says one thing.
+
+use mapscope_target::{Addr, MemoryExt};
+
+use super::TypedBy;
+use super::holder::Holder;
+use super::run::Run;
+use super::walk::Walker;
+use crate::Go;
+use crate::code::{Holds, Told};
+use crate::goroutine::Goroutine;
+use crate::stack::Frame;
+use crate::types::{Kind, TypeId};
+
+/// The executable's global variables.
+pub(super) fn globals(walker: &mut Walker<'_, '_>) {
+    let go = walker.go;
+    walker.typed_by(TypedBy::Code);
+    for (va, told) in go.code().globals() {
+        let at = go.addr_of(va);
+        if let Some(name) = data_name(go, at) {
+            root(walker, &name, at, told);
+        }
+    }
+    walker.drain();
+    walker.typed_by(TypedBy::Static);
+}
+
+/// The slots of one frame.
+pub(super) fn slots(walker: &mut Walker<'_, '_>, goroutine: &Goroutine, frame: &Frame<'_, '_>) {
+    walker.typed_by(TypedBy::Code);
+    for (offset, told) in walker.go.code().slots(frame.func.entry()) {
+        let Some(at) = frame.cfa.0.checked_add_signed(offset.into()).map(Addr) else { continue };
+        let Some(place) = at.offset_from(frame.sp) else { continue };
+        let function = frame.func.name();
+        root(walker, &format!("goroutine {} {function} frame+{place:#x}", goroutine.id), at, told);
+    }
+}
+
+/// `data+0x1c40`, by the linker's names of the parts of the data, each from its own begin.
+fn data_name(go: &Go<'_>, at: Addr) -> Option<String> {
+    let parts = ["noptrdata", "data", "bss", "noptrbss"];
+    go.modules.iter().find_map(|module| {
+        let mut parts = parts.iter().zip(&module.data);
+        let (name, range) = parts.find(|(_, range)| range.contains(&at))?;
+        Some(format!("{name}+{:#x}", at.offset_from(range.start)?))
+    })
+}
+
+fn root(walker: &mut Walker<'_, '_>, name: &str, at: Addr, told: &[Told]) {
+    let go = walker.go;
+    let Ok(word) = go.memory().addr(at) else { return };
+    let mut believed = told.iter().filter(|told| agrees(walker, told.holds, word));
+    let (Some(told), None) = (believed.next(), believed.next()) else { return };
+    match told.holds {
+        Holds::Map(ty) => walker.root_value(name, &word.0.to_le_bytes(), ty),
+        Holds::Header(ty) => walker.root_value(name, &at.0.to_le_bytes(), ty),
+        Holds::Pointer(ty) => walker.root(name, word, ty),
+        Holds::Value(ty) => walker.root(name, at, ty),
+        Holds::Slice(of) => {
+            let count = walker.room(word) / go.types.get(of).size.max(1);
+            if go.types.reaches_map(of) {
+                let holder = Holder::at(walker.found_root(name));
+                walker.push(Run::elements(word, of, count), &holder);
+            }
+        }
+    }
+}
+
+/// Whether what `word` leads to can be what `holds` says.
+fn agrees(walker: &Walker<'_, '_>, holds: Holds, word: Addr) -> bool {
+    let go = walker.go;
+    match holds {
+        Holds::Header(_) | Holds::Value(_) => true,
+        Holds::Map(_) => go.proven(word, walker.stack.as_ref()).is_ok(),
+        Holds::Pointer(ty) => !word.is_null() && is_made_as(walker, word, ty, false),
+        Holds::Slice(of) => !word.is_null() && is_made_as(walker, word, of, true),
+    }
+}
+
+/// Whether a value of type `ty`, or several, can begin at `at`: there is room for it, and the
+/// allocator's own word for the object's type does not say otherwise.
+fn is_made_as(walker: &Walker<'_, '_>, at: Addr, ty: TypeId, several: bool) -> bool {
+    let go = walker.go;
+    let size = go.types.get(ty).size;
+    if walker.room(at) < size {
+        return false;
+    }
+    let Some(object) = go.heap.object(at).filter(|object| object.base == at) else { return true };
+    if let Some(made) = go.heap.type_word(at) {
+        return begins_with(go, go.types.of_descriptor(made), ty, 0);
+    }
+    let own = go.types.get(ty).descriptor.and_then(|at| go.types.pointer_words(at));
+    match (go.heap.pointer_words(at), own) {
+        (Some(bits), Some(own)) if several || size < object.size => bits & own == own,
+        (Some(bits), Some(own)) => bits == own,
+        _ => true,
+    }
+}
+
+/// Whether a value of type `outer` begins with one of type `inner`.
+fn begins_with(go: &Go<'_>, outer: TypeId, inner: TypeId, depth: u8) -> bool {
+    outer == inner
+        || depth < 16
+            && match &go.types.get(outer).kind {
+                Kind::Struct(fields) => {
+                    fields.first().is_some_and(|f| begins_with(go, f.ty, inner, depth + 1))
+                }
+                Kind::Array(of, _) => begins_with(go, *of, inner, depth + 1),
+                _ => false,
+            }
+}

@@ -1,0 +1,78 @@
+//! The types that the modules list, and what can be found among them without DWARF.
+
+use std::cell::OnceCell;
+
+use mapscope_target::{Addr, MemoryExt};
+use rustc_hash::FxHashMap;
+
+use super::{Kind, TypeId, Types};
+use crate::module::Module;
+
+/// More links than this are damage.
+const MAX_TYPELINKS: u64 = 1 << 22;
+
+/// More types than this no program has: what more there seem to be is damage.
+const MAX_TYPES: u32 = 1 << 22;
+
+/// Types by the linker's name, those with a descriptor.
+#[derive(Default)]
+pub(super) struct ByName(OnceCell<FxHashMap<String, TypeId>>);
+
+impl Types<'_> {
+    /// Every map type with a descriptor: those that the modules list, and those met so far.
+    pub(crate) fn maps(&self) -> Vec<TypeId> {
+        self.meet_listed();
+        self.ids().filter(|id| matches!(self.get(*id).kind, Kind::Map(_))).collect()
+    }
+
+    /// Meets every type that the modules list.
+    pub(crate) fn meet_listed(&self) {
+        for module in self.modules.iter() {
+            self.walk_descriptors(module);
+            self.meet_links(module);
+        }
+    }
+
+    fn meet_links(&self, module: &Module) {
+        let Some((first, count)) = module.typelinks else { return };
+        let links = self.memory.bytes(first, count.saturating_mul(4), MAX_TYPELINKS * 4);
+        for link in links.unwrap_or_default().as_chunks::<4>().0 {
+            let offset = i64::from(i32::from_le_bytes(*link));
+            if let Some(at) = module.types.start.0.checked_add_signed(offset) {
+                self.of_descriptor(Addr(at));
+            }
+        }
+    }
+
+    /// The type with this linker's name among those that have a descriptor and that listed types
+    /// lead to.
+    pub(crate) fn listed(&self, name: &str) -> Option<TypeId> {
+        self.by_name.0.get_or_init(|| self.index()).get(name).copied()
+    }
+
+    fn index(&self) -> FxHashMap<String, TypeId> {
+        self.meet_listed();
+        let mut index = FxHashMap::default();
+        let mut next = 0;
+        // Reading a type meets those that it is made of.
+        while (next as usize) < self.len() && next < MAX_TYPES {
+            let id = TypeId(next);
+            next += 1;
+            if let Some(name) = self.linker_name(id) {
+                index.entry(name).or_insert(id);
+            }
+        }
+        index
+    }
+
+    /// `example.com/shop.Cart` for what `reflect` prints as `shop.Cart`.
+    fn linker_name(&self, id: TypeId) -> Option<String> {
+        let ty = self.get(id);
+        if !ty.named {
+            return ty.descriptor.map(|_| ty.name.clone());
+        }
+        let package = self.package(id);
+        let (_, ident) = ty.name.split_once('.').unwrap_or(("", &ty.name));
+        Some(package.map_or_else(|| ty.name.clone(), |package| format!("{package}.{ident}")))
+    }
+}
