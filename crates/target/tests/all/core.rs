@@ -337,7 +337,8 @@ fn what_was_decoded_before_a_cut_is_there() {
     let path = dir.file("cut", &packed[..packed.len() - 6]);
     let cut = Core::open(&path, &Progress::default()).unwrap().truncated().unwrap();
     assert!(cut.stream);
-    assert_eq!(cut.present / (128 << 10), 7);
+    // With a checksum behind the last block, which features of other crates turn on, only that block.
+    assert!(cut.present / (128 << 10) >= 7, "{cut:?}");
 }
 
 #[test]
