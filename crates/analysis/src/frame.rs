@@ -56,6 +56,12 @@ pub(crate) fn finish_with(
              mix moments",
         ))?;
     }
+    if let Some(doubt) = go.doubt() {
+        sink.note(Note::warning(format!(
+            "unproven: {doubt}. Some hundred objects agreed with the layouts, but what has changed \
+             its meaning would not show"
+        )))?;
+    }
     let evidence = go.evidence().to_vec();
     sink.finish(&Tail { missing, evidence, pause: go.pause(), found })
 }

@@ -5,7 +5,7 @@ use std::io;
 use mapscope_binary::dwarf::Debug;
 use mapscope_binary::{BuildInfo, Elf, Pclntab};
 use mapscope_report::{Cell, Column, Field, Note, Sink, Table};
-use mapscope_runtime::evidence::table::Choice;
+use mapscope_runtime::evidence::table::{Choice, untried};
 use mapscope_runtime::{Go, Image};
 
 /// What was found in an executable.
@@ -16,7 +16,7 @@ pub(crate) struct Facts {
     gnu_build_id: Option<String>,
     symbols: bool,
     debug: Option<DebugFacts>,
-    /// What stands in for DWARF, where it has none.
+    /// What stands in for DWARF, where it has none, or why DWARF may not do.
     table: Option<String>,
     functions: Result<Functions, String>,
 }
@@ -50,7 +50,7 @@ impl Facts {
             symbols: elf.has_symtab(),
             debug: image.debug.as_ref().map(debug),
             table: match &image.debug {
-                Some(_) => None,
+                Some(_) => untried(&image.build).map(|doubt| format!("DWARF (unproven: {doubt})")),
                 None => Choice::of(&image.build).map(|table| table.to_string()),
             },
             functions: match go.and_then(Go::pclntab) {
@@ -158,8 +158,8 @@ impl Facts {
     /// What the layouts of the runtime's structures are taken from.
     fn layouts(&self) -> &str {
         match (&self.debug, &self.table) {
-            (Some(_), _) => "DWARF",
-            (None, Some(table)) => table,
+            (_, Some(table)) => table,
+            (Some(_), None) => "DWARF",
             (None, None) => "not known",
         }
     }
@@ -184,10 +184,9 @@ impl Facts {
         if self.functions.is_ok() {
             evidence.push("function names of the pclntab".into());
         }
-        if self.debug.is_some() {
-            evidence.push("DWARF".into());
+        if let Some(layouts) = self.table.clone().or(self.debug.as_ref().map(|_| "DWARF".into())) {
+            evidence.push(layouts);
         }
-        evidence.extend(self.table.clone());
         evidence
     }
 

@@ -99,11 +99,12 @@ pub enum OpenError {
         /// Why it could not be.
         fault: Fault,
     },
-    /// There is no table of the executable's release, and that of the nearest does not fit.
-    #[error("the {table} does not fit: {what}")]
+    /// The executable is of a release that mapscope was not made with, and the layouts of its DWARF
+    /// or of the nearest release's table do not fit.
+    #[error("the {layouts} does not fit: {what}")]
     Unproven {
-        /// Which table was tried, and why.
-        table: String,
+        /// Which layouts were tried, and why.
+        layouts: String,
         /// What contradicts it.
         what: String,
     },
@@ -145,7 +146,7 @@ impl<'a> Go<'a> {
             itab: Itab::load(source)?,
             closures: Closures::default(),
             code: OnceCell::new(),
-            evidence: vec![format!("layouts: {}", source.name())],
+            evidence: vec![format!("layouts: {}", layouts.describe())],
             layouts,
             symbols,
             lost_before,
@@ -158,8 +159,8 @@ impl<'a> Go<'a> {
             pause: RefCell::default(),
             cut_short: Cell::new(false),
         };
-        if let Some(table) = go.layouts.table() {
-            proof::objects(&go, table)?;
+        if go.layouts.table().is_some() || go.layouts.doubt().is_some() {
+            proof::objects(&go, &go.layouts)?;
         }
         Ok(go)
     }
@@ -188,6 +189,12 @@ impl<'a> Go<'a> {
     /// What the layouts were taken from.
     pub fn evidence(&self) -> &[String] {
         &self.evidence
+    }
+
+    /// Why what is said of this program may be wrong in whole, although real objects agreed: its
+    /// release is one that mapscope was never tried on.
+    pub fn doubt(&self) -> Option<&str> {
+        self.layouts.doubt()
     }
 
     /// What the machine code says of the types of variables; read when first asked for.

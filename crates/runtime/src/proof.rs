@@ -6,7 +6,7 @@
 
 use mapscope_target::Addr;
 
-use crate::evidence::table::Choice;
+use crate::evidence::Layouts;
 use crate::goroutine::{Goroutine, Scheduler, Status};
 use crate::module::Module;
 use crate::types::Kind;
@@ -60,10 +60,10 @@ pub(crate) fn modules(image: &Image<'_>, modules: &[Module], bias: u64) -> Resul
     }
 }
 
-/// Whether the objects of the process agree with what a table says of them. Where none can be read,
-/// as in a damaged core, a table that is in doubt is not believed.
-pub(crate) fn objects(go: &Go<'_>, table: &Choice) -> Result<(), OpenError> {
-    let in_doubt = table.doubt.is_some();
+/// Whether the objects of the process agree with what the layouts say of them. Where none can be
+/// read, as in a damaged core, layouts that are in doubt are not believed.
+pub(crate) fn objects(go: &Go<'_>, layouts: &Layouts<'_>) -> Result<(), OpenError> {
+    let in_doubt = layouts.doubt().is_some();
     let believed = |what: &'static str, votes: Result<Votes, OpenError>| match votes {
         Ok(votes) if votes.good + votes.bad > 0 || in_doubt => votes.carried(what),
         Err(why) if in_doubt => Err(why),
@@ -75,7 +75,7 @@ pub(crate) fn objects(go: &Go<'_>, table: &Choice) -> Result<(), OpenError> {
         .and_then(|()| believed("spans", go.heap.votes(TRIED).map_err(unreadable)))
         .and_then(|()| believed("goroutines", goroutines(go)));
     proof.map_err(|why| match in_doubt {
-        true => OpenError::Unproven { table: table.to_string(), what: why.to_string() },
+        true => OpenError::Unproven { layouts: layouts.describe(), what: why.to_string() },
         false => why,
     })
 }

@@ -40,8 +40,9 @@ impl<'a> Opened<'a> {
 fn explain(error: &OpenError) -> Failure {
     let failure = Failure::new(format!("the target cannot be understood: {error}"));
     match error {
-        OpenError::NoLayouts(_) | OpenError::Unproven { .. } => {
-            failure.hint("build it without -ldflags=-w or -s")
+        OpenError::NoLayouts(_) => failure.hint("build it without -ldflags=-w or -s"),
+        OpenError::Unproven { .. } => {
+            failure.hint("its release is unknown here: a newer mapscope may know it")
         }
         OpenError::Contradiction(_) => {
             failure.hint("is the executable the one that the target runs? --exe FILE names another")

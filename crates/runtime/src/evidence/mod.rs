@@ -22,8 +22,8 @@ use crate::{Image, OpenError};
 
 /// Where the layouts of an executable are taken from.
 pub(crate) enum Layouts<'a> {
-    /// From its own DWARF.
-    Dwarf(DwarfSource<'a, 'a>),
+    /// From its own DWARF; with why they are unproven, where the release is one that no table is of.
+    Dwarf(DwarfSource<'a, 'a>, Option<String>),
     /// From a table.
     Table(Box<table::Choice>),
 }
@@ -32,7 +32,7 @@ impl<'a> Layouts<'a> {
     /// The best there is.
     pub(crate) fn of(image: &'a Image<'a>) -> Result<Layouts<'a>, OpenError> {
         if let Some(debug) = &image.debug {
-            return Ok(Layouts::Dwarf(DwarfSource(debug)));
+            return Ok(Layouts::Dwarf(DwarfSource(debug), table::untried(&image.build)));
         }
         let table = table::Choice::of(&image.build);
         let none = || OpenError::NoLayouts(image.build.version.clone());
@@ -42,7 +42,7 @@ impl<'a> Layouts<'a> {
     /// What tells them.
     pub(crate) fn source(&self) -> &dyn Source {
         match self {
-            Layouts::Dwarf(source) => source,
+            Layouts::Dwarf(source, _) => source,
             Layouts::Table(table) => table.as_ref(),
         }
     }
@@ -50,8 +50,24 @@ impl<'a> Layouts<'a> {
     /// The table, where there is no DWARF.
     pub(crate) fn table(&self) -> Option<&table::Choice> {
         match self {
-            Layouts::Dwarf(_) => None,
+            Layouts::Dwarf(..) => None,
             Layouts::Table(table) => Some(table),
+        }
+    }
+
+    /// Why they may be wrong: mapscope was never tried on such a program.
+    pub(crate) fn doubt(&self) -> Option<&str> {
+        match self {
+            Layouts::Dwarf(_, doubt) => doubt.as_deref(),
+            Layouts::Table(table) => table.doubt.as_deref(),
+        }
+    }
+
+    /// What tells them, and why it may be wrong: `DWARF of the executable (unproven: …)`.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Layouts::Dwarf(source, Some(doubt)) => format!("{} (unproven: {doubt})", source.name()),
+            _ => self.source().name(),
         }
     }
 }

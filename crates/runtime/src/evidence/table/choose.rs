@@ -24,6 +24,23 @@ pub struct Choice {
     pub doubt: Option<String>,
 }
 
+/// That an executable is of a release that mapscope was not made with, where it is: there is a table
+/// of each release that it was. Its DWARF tells where members lie, but not what they mean.
+pub fn untried(build: &BuildInfo) -> Option<String> {
+    let known = build.release.as_ref().is_some_and(|own| releases().any(|(of, _)| of == key(own)));
+    (!known).then(|| format!("mapscope was tried on no program of {}", build.version))
+}
+
+/// The part of a release that a table stands for.
+fn key(release: &Release) -> (u32, u32) {
+    (release.major, release.minor)
+}
+
+/// The tables by their releases.
+fn releases() -> impl Iterator<Item = ((u32, u32), &'static str)> {
+    TABLES.iter().filter_map(|text| Some((key(&Release::parse(Table::release(text)?)?), *text)))
+}
+
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "table of {}", self.release)?;
@@ -38,19 +55,15 @@ impl Choice {
     /// The table for an executable with this build info: of its release, else of the nearest one,
     /// preferring older ones: a release newer than all tables is read with the newest.
     pub fn of(build: &BuildInfo) -> Option<Choice> {
-        let key = |release: &Release| (release.major, release.minor);
         let wanted = build.release.as_ref().map_or((u32::MAX, u32::MAX), key);
-        let mut tables: Vec<((u32, u32), &str)> = TABLES
-            .iter()
-            .filter_map(|text| Some((key(&Release::parse(Table::release(text)?)?), *text)))
-            .collect();
+        let mut tables: Vec<_> = releases().collect();
         tables.sort_unstable();
         let older = tables.iter().rfind(|(release, _)| *release <= wanted);
         let (found, text) = older.or(tables.first())?;
         let table = Table::parse(text).ok()?;
         let mut doubts = Vec::new();
         if *found != wanted {
-            doubts.push(format!("there is none of {}", build.version));
+            doubts.push(format!("there is no table of {}", build.version));
         }
         let layouts = fitting(table.layouts, &build.experiments, &mut doubts)?;
         let doubt = (!doubts.is_empty()).then(|| doubts.join(", "));

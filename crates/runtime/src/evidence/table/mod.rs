@@ -10,7 +10,7 @@ mod recipe;
 
 use std::collections::HashMap;
 
-pub use choose::Choice;
+pub use choose::{Choice, untried};
 pub use parse::{Table, TableError};
 pub use recipe::Recipe;
 
