@@ -4,6 +4,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod entries;
 pub(crate) mod get;
+pub(crate) mod goroutines;
 pub(crate) mod info;
 pub(crate) mod ls;
 pub(crate) mod show;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Show(args) => show::run(&args),
         Command::Entries(args) => entries::run(&args),
         Command::Get(args) => get::run(&args),
+        Command::Goroutines(args) => goroutines::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Demo(args) => demo::run(&args),
     }

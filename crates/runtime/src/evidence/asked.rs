@@ -29,6 +29,7 @@ pub const CONSTANTS: &[&str] = &[
 pub const VARIABLES: &[&str] = &[
     "runtime.allgs",
     "runtime.allm",
+    "runtime.allp",
     "runtime.mheap_",
     // The hash (runtime/alg.go until 1.26; internal/runtime/maps since 1.27).
     "runtime.aeskeysched",

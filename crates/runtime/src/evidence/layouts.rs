@@ -82,6 +82,10 @@ layouts! {
         startpc: ["startpc"],
         /// The goroutine that made it (since 1.21, golang.org/cl/496158).
         parent_goid ?optional: ["parentGoid"],
+        /// Since when it waits, as the first garbage collection that saw it wait noted.
+        waitsince ?optional: ["waitsince"],
+        /// The labels that `runtime/pprof` keeps for profiles.
+        labels ?optional: ["labels"],
     }
 
     /// `runtime.m`: a thread.
@@ -98,6 +102,48 @@ layouts! {
         vdso_sp ?optional: ["vdsoSP"],
         /// The return address of that.
         vdso_pc ?optional: ["vdsoPC"],
+        /// Its number, `M3` of Go's own traces.
+        id ?optional: ["id"],
+        /// The processor it holds; null in a system call.
+        p ?optional: ["p"],
+    }
+
+    /// `runtime.p`: a processor, which a thread needs to run Go code.
+    P = ["runtime.p"] {
+        /// Its number.
+        id: ["id"],
+        /// Its cache of spans.
+        mcache: ["mcache"],
+        /// When the monitor last saw its scheduler's tick change.
+        schedwhen ?optional: ["sysmontick.schedwhen"],
+        /// When the monitor last saw its system calls' tick change.
+        syscallwhen ?optional: ["sysmontick.syscallwhen"],
+    }
+
+    /// `runtime.mcache`: the spans that one processor allocates from.
+    Mcache = ["runtime.mcache"] {
+        /// `[numSpanClasses]*mspan`.
+        alloc: ["alloc"],
+    }
+
+    /// `runtime.hiter`: an iterator over a classic map.
+    Hiter = ["runtime.hiter"] {
+        /// The key it stands at; null at the end.
+        key: ["key"],
+        /// The map's type.
+        t: ["t"],
+        /// The map.
+        h: ["h"],
+    }
+
+    /// `internal/runtime/maps.Iter`: an iterator over a Swiss map.
+    SwissIter = ["internal/runtime/maps.Iter"] {
+        /// The key it stands at; null at the end.
+        key: ["key"],
+        /// The map's type.
+        typ: ["typ"],
+        /// The map.
+        m: ["m"],
     }
 
     /// `runtime.mheap`: the heap.
@@ -106,6 +152,8 @@ layouts! {
         allspans: ["allspans"],
         /// `[1 << arenaL1Bits]*[1 << arenaL2Bits]*heapArena`.
         arenas: ["arenas"],
+        /// Rises by 2 with each garbage collection.
+        sweepgen ?optional: ["sweepgen"],
     }
 
     /// `runtime.heapArena`: what the heap knows of 64 MiB of address space.
@@ -132,6 +180,10 @@ layouts! {
         state: ["state.s.value", "state.s"],
         /// Object size in bytes.
         elemsize: ["elemsize"],
+        /// Against the heap's: whether it is swept, and whether a processor's cache has it.
+        sweepgen ?optional: ["sweepgen"],
+        /// How many of its objects are in use, as of the last sweep where a cache has it.
+        alloc_count ?optional: ["allocCount"],
         /// The type of the one object of a large span (since 1.22, allocheaders).
         large_type ?optional: ["largeType"],
     }

@@ -1,6 +1,7 @@
 //! Goroutines: what the runtime keeps of each, and the list of them all.
 
 mod list;
+mod processor;
 mod scheduler;
 mod status;
 mod wait;
@@ -12,6 +13,7 @@ use mapscope_target::{Addr, Fault, Memory, MemoryExt, Why};
 use crate::evidence::G;
 
 pub use list::Goroutines;
+pub use processor::{OnThread, Processor, moment};
 pub use scheduler::Scheduler;
 pub use status::Status;
 pub use wait::WaitReasons;
@@ -46,6 +48,12 @@ pub struct Goroutine {
     pub sched: Point,
     /// Where it entered a system call; a null stack pointer outside of one.
     pub syscall: Point,
+    /// When the first garbage collection after it began to wait saw it wait, in nanoseconds of
+    /// `runtime.nanotime`; `None` where none has. Of meaning while it waits only: it is cleared as
+    /// it goes on (`casgstatus`, `scanstack` in the runtime).
+    pub waits_since: Option<u64>,
+    /// What `runtime/pprof` keeps of its labels, or null.
+    pub labels: Addr,
 }
 
 /// A place in the code together with its stack pointer.
@@ -67,6 +75,8 @@ impl Goroutine {
         let record = Record { addr, bytes: &bytes };
         let (status, scanning) = Status::decode(record.u32(layout.atomicstatus)?);
         let parent = layout.parent_goid.map(|at| record.u64(at)).transpose()?;
+        let since = layout.waitsince.map(|at| record.u64(at)).transpose()?;
+        let labels = layout.labels.map(|at| record.addr(at)).transpose()?;
         Ok(Goroutine {
             addr,
             id: record.u64(layout.goid)?,
@@ -83,6 +93,8 @@ impl Goroutine {
                 pc: record.addr(layout.syscallpc)?,
                 sp: record.addr(layout.syscallsp)?,
             },
+            waits_since: since.filter(|since| *since != 0),
+            labels: labels.unwrap_or_default(),
         })
     }
 

@@ -3,8 +3,8 @@
 use mapscope_binary::FileVa;
 use mapscope_target::{Addr, Fault, Thread};
 
-use super::{Goroutine, Goroutines, Status, WaitReasons};
-use crate::evidence::{G, M};
+use super::{Goroutine, Goroutines, OnThread, Processor, Status, WaitReasons, processor};
+use crate::evidence::{G, M, P};
 use crate::stack::{Code, Unwinder};
 use crate::{Go, OpenError};
 
@@ -13,7 +13,9 @@ use crate::{Go, OpenError};
 pub struct Scheduler {
     g: G,
     m: M,
+    p: Option<P>,
     allgs: Addr,
+    allp: Option<Addr>,
     reasons: WaitReasons,
 }
 
@@ -34,7 +36,9 @@ impl Scheduler {
         Ok(Scheduler {
             g: G::load(source)?,
             m: M::load(source)?,
+            p: P::load(source).ok(),
             allgs,
+            allp: go.variable("runtime.allp"),
             reasons: reasons.unwrap_or_default(),
         })
     }
@@ -45,6 +49,25 @@ impl Scheduler {
     /// The list of them cannot be read.
     pub fn goroutines(&self, go: &Go<'_>) -> Result<Goroutines, Fault> {
         Goroutines::read(go.memory(), &self.g, self.allgs)
+    }
+
+    /// Every processor; none where nothing tells where they are.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn processors(&self, go: &Go<'_>) -> Result<Vec<Processor>, Fault> {
+        match (&self.p, self.allp) {
+            (Some(layout), Some(allp)) => processor::all(go.memory(), layout, allp),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The thread that runs a goroutine, and the processor it does so on.
+    ///
+    /// # Errors
+    /// The thread's `runtime.m` cannot be read.
+    pub fn thread(&self, go: &Go<'_>, goroutine: &Goroutine) -> Result<Option<OnThread>, Fault> {
+        processor::thread(go.memory(), &self.m, self.p.as_ref(), goroutine)
     }
 
     /// Why a goroutine waits, in the runtime's words; `None` unless it does.

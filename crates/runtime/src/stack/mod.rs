@@ -27,6 +27,19 @@ use walk::Start;
 /// itself gives up, holds more only of functions with no locals at all.
 pub const DEFAULT_LIMIT: usize = 1 << 20;
 
+/// The frames of one goroutine.
+#[derive(Clone, Debug)]
+pub struct Stack<'a, 'd> {
+    /// Its frames, innermost first.
+    pub frames: Vec<Frame<'a, 'd>>,
+    /// The registers at the innermost frame, where they are known.
+    pub registers: Option<Registers>,
+    /// What ended the unwinding before the top of the stack.
+    pub broken: Option<Broken>,
+    /// There are more frames than were asked for.
+    pub cut: bool,
+}
+
 /// Unwinds the stacks of one process.
 #[derive(Clone, Copy)]
 pub struct Unwinder<'a, 'd> {
@@ -65,6 +78,16 @@ impl<'a, 'd> Unwinder<'a, 'd> {
     pub fn goroutine(&self, goroutine: &Goroutine) -> Walk<'a, 'd> {
         let start = self.start(goroutine);
         Walk::new(self.memory, self.code, goroutine.stack.clone(), start, self.limit)
+    }
+
+    /// The frames of a goroutine's own stack, the innermost `most` of them.
+    pub fn stack(&self, goroutine: &Goroutine, most: usize) -> Stack<'a, 'd> {
+        let mut walk = self.goroutine(goroutine);
+        let registers = walk.registers().copied();
+        let frames: Vec<Frame<'a, 'd>> = walk.by_ref().take(most).collect();
+        let cut = frames.len() == most && walk.next().is_some();
+        let broken = walk.outcome().as_ref().err().filter(|_| !cut).cloned();
+        Stack { frames, registers, broken, cut }
     }
 
     /// The frames from a thread's registers on, on `stack`.
