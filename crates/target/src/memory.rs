@@ -14,6 +14,13 @@ pub trait Memory {
         let _ = (addr, len);
         None
     }
+
+    /// Says that these small pieces, addresses with their lengths in bytes, are about to be read,
+    /// and what lies around them is not. A target for which each read is dear may make them ready
+    /// all at once; what a read returns does not depend on this.
+    fn expect(&self, pieces: &[(Addr, usize)]) {
+        let _ = pieces;
+    }
 }
 
 /// Typed reads on top of [`Memory::read`]. Little-endian: amd64 is.

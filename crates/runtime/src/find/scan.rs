@@ -8,6 +8,9 @@ use super::{Findings, Found, FoundBy};
 use crate::Go;
 use crate::heap::{InUse, MAX_OBJECTS, PointerMap, Span};
 
+/// Spans that are looked through together: so many read their pointer bits by one system call.
+const BATCH: usize = 1024;
+
 /// Adds to `findings` the maps of the heap that are not among them yet.
 pub fn scan(go: &Go<'_>, findings: &mut Findings) {
     if go.progress.cancelled() {
@@ -18,17 +21,28 @@ pub fn scan(go: &Go<'_>, findings: &mut Findings) {
     let met: FxHashSet<Addr> = findings.maps.iter().map(|found| found.addr).collect();
     let types = MapTypes::default();
     let mut scanner = Scanner::default();
-    let outcome = go.heap.spans(|span| {
-        go.progress.step(1);
-        if !span.noscan && span.elemsize == size {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut look = |batch: &mut Vec<Span>| {
+        go.heap.expect_pointer_maps(batch);
+        for span in batch.drain(..) {
             let maps = &mut findings.maps;
             scanner.span(go, &span, &met, |addr, array| {
                 let Some((ty, typed_by)) = types.of(go, addr, array) else { return };
                 maps.push(Found { addr, ty, held: None, found_by: FoundBy::Scan, typed_by });
             });
         }
+    };
+    let outcome = go.heap.spans(|span| {
+        go.progress.step(1);
+        if !span.noscan && span.elemsize == size {
+            batch.push(span);
+            if batch.len() == BATCH {
+                look(&mut batch);
+            }
+        }
         go.flow()
     });
+    look(&mut batch);
     if let Err(fault) = outcome {
         findings.missing.push(format!("the list of the heap's spans: {fault}"));
     }

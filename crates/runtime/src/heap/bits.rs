@@ -83,6 +83,20 @@ impl PointerBits {
     }
 }
 
+impl PointerBits {
+    /// Where the bits of `words` words at the start of a span are, if they lie with the span, far
+    /// from those of others; and how many bytes they take.
+    pub(super) fn apart(
+        self,
+        geometry: &Geometry,
+        span: &Span,
+        words: u64,
+    ) -> Option<(Addr, usize)> {
+        let PointerBits::InSpan { inline_marks } = self else { return None };
+        Some((in_span(geometry, span, inline_marks), words.div_ceil(8) as usize))
+    }
+}
+
 /// Which words of a run of objects hold pointers.
 #[derive(Debug, Default)]
 pub struct PointerMap {

@@ -190,16 +190,26 @@ impl<'a> Heap<'a> {
     /// Which words of all objects of `span` hold pointers, read at once into `map`. `false` where
     /// the GC keeps no such bits for this span, or they cannot be read.
     pub fn pointer_map(&self, span: &Span, map: &mut PointerMap) -> bool {
-        let g = &self.geometry;
-        let bytes = span.elemsize.saturating_mul(span.nelems);
-        let end = (span.start.0 % g.arena_bytes).saturating_add(bytes);
-        let one_arena = end <= g.arena_bytes;
-        if span.noscan || span.elemsize > NO_HEADER || bytes > MAX_SMALL || !one_arena {
-            return false;
-        }
+        let Some(count) = self.mapped_words(span) else { return false };
         let Ok(arena) = self.arena_of(span.start) else { return false };
-        let asked = Words { arena, base: span.start, count: bytes / 8 };
-        self.bits.read(self.memory, g, span, asked, map).is_ok()
+        let asked = Words { arena, base: span.start, count };
+        self.bits.read(self.memory, &self.geometry, span, asked, map).is_ok()
+    }
+
+    /// Says that [`Heap::pointer_map`] of each of these spans is about to be asked for.
+    pub fn expect_pointer_maps(&self, spans: &[Span]) {
+        let piece = |span| self.bits.apart(&self.geometry, span, self.mapped_words(span)?);
+        let pieces: Vec<(Addr, usize)> = spans.iter().filter_map(piece).collect();
+        self.memory.expect(&pieces);
+    }
+
+    /// How many words the objects of a span have, where the GC keeps a bit for each.
+    fn mapped_words(&self, span: &Span) -> Option<u64> {
+        let bytes = span.elemsize.saturating_mul(span.nelems);
+        let end = (span.start.0 % self.geometry.arena_bytes).saturating_add(bytes);
+        let one_arena = end <= self.geometry.arena_bytes;
+        let mapped = !span.noscan && span.elemsize <= NO_HEADER && bytes <= MAX_SMALL && one_arena;
+        mapped.then_some(bytes / 8)
     }
 
     /// The object that `addr` lies in. `None` for what is no object of the heap: globals, stacks,

@@ -6,7 +6,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use super::lines::{LINE, Lines};
 use super::remote::Remote;
+use crate::Addr;
 
 /// The size of a page on amd64.
 pub(super) const PAGE: usize = 4096;
@@ -39,6 +41,8 @@ pub enum WhenFull {
 pub(super) struct Cache {
     tree: Vec<Option<Box<Middle>>>,
     slabs: Vec<Box<[u8]>>,
+    /// What is kept in smaller pieces than pages.
+    lines: Lines,
     /// Pages of the slabs in use.
     used: usize,
     /// Bytes of slabs and of the tree.
@@ -58,7 +62,15 @@ impl Cache {
     /// An empty cache that keeps at most about `limit` bytes.
     pub(super) fn new(limit: usize, when_full: WhenFull) -> Cache {
         let tree = std::iter::repeat_with(|| None).take(FANOUT).collect();
-        Cache { tree, slabs: Vec::new(), used: 0, size: 0, limit, when_full }
+        Cache {
+            tree,
+            slabs: Vec::new(),
+            lines: Lines::default(),
+            used: 0,
+            size: 0,
+            limit,
+            when_full,
+        }
     }
 
     /// Changes how much is kept, and what happens then.
@@ -72,6 +84,10 @@ impl Cache {
         *self = Cache::new(self.limit, self.when_full);
     }
 
+    fn is_full(&self) -> bool {
+        self.size + self.lines.size() >= self.limit
+    }
+
     /// The bytes that the kept pages take.
     pub(super) fn kept(&self) -> u64 {
         (self.used * PAGE) as u64
@@ -83,8 +99,8 @@ impl Cache {
         let mut done = 0;
         while done < buf.len() {
             let Some(at) = addr.checked_add(done as u64) else { break };
-            let Some(page) = self.page(at / PAGE as u64) else { break };
-            let from = &page[(at % PAGE as u64) as usize..];
+            let page = self.page(at / PAGE as u64).map(|page| &page[(at % PAGE as u64) as usize..]);
+            let Some(from) = page.or_else(|| self.lines.get(at)) else { break };
             let len = from.len().min(buf.len() - done);
             buf[done..done + len].copy_from_slice(&from[..len]);
             done += len;
@@ -105,10 +121,10 @@ impl Cache {
         let first = addr / PAGE as u64;
         let last = addr.saturating_add(len as u64).saturating_sub(1) / PAGE as u64;
         let last = last.max(first | (WINDOW_PAGES - 1));
-        if self.size >= self.limit && self.when_full == WhenFull::Recycle {
+        if self.is_full() && self.when_full == WhenFull::Recycle {
             self.forget();
         }
-        if self.size >= self.limit || last >> (3 * LEVEL_BITS) != 0 {
+        if self.is_full() || last >> (3 * LEVEL_BITS) != 0 {
             return Err(Full);
         }
         let room = self.room();
@@ -125,6 +141,29 @@ impl Cache {
             self.set_slot(number, index + 1);
         }
         Ok(read)
+    }
+
+    /// Keeps these pieces without what lies around them: the lines that they touch and that are not
+    /// kept yet.
+    pub(super) fn expect(
+        &mut self,
+        pieces: &[(Addr, usize)],
+        remote: &Remote,
+        expired: &AtomicBool,
+    ) {
+        let line = LINE as u64;
+        let touched = pieces
+            .iter()
+            .flat_map(|&(at, len)| at.0 / line..at.0.saturating_add(len as u64).div_ceil(line));
+        let kept = |number: u64| {
+            let at = number * line;
+            self.slot(at / PAGE as u64) != 0 || self.lines.get(at).is_some()
+        };
+        let room = self.limit.saturating_sub(self.size + self.lines.size()) / LINE;
+        let mut wanted: Vec<u64> = touched.filter(|&number| !kept(number)).take(room).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        self.lines.fill(&wanted, remote, expired);
     }
 
     /// How many pages the slab in use still takes, after adding one where all are full.
@@ -184,6 +223,7 @@ impl Cache {
             }
         }
         self.used = pages.len();
+        self.lines.plan();
         Refresh { pages }
     }
 
@@ -208,9 +248,10 @@ impl Cache {
             let mut done = 0;
             while done < pages.len() {
                 let bytes = &mut self.slabs[slab][done * PAGE..pages.len() * PAGE];
-                let read = remote.read_pages(&pages[done..], bytes);
+                let read = remote.read_units(PAGE, &pages[done..], bytes);
                 if expired.load(Ordering::Acquire) {
-                    return self.drop_from(plan, slab * SLAB_PAGES + done);
+                    self.drop_from(plan, slab * SLAB_PAGES + done);
+                    return self.lines = Lines::default();
                 }
                 done += read;
                 if let Some(&gone) = pages.get(done) {
@@ -219,6 +260,7 @@ impl Cache {
                 }
             }
         }
+        self.lines.refresh(remote, expired);
     }
 
     /// Keeps the planned pages no more, from the one at `first` on.

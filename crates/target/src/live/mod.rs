@@ -2,6 +2,7 @@
 
 mod cache;
 mod freeze;
+mod lines;
 mod obstacle;
 mod open;
 mod remote;
@@ -217,6 +218,13 @@ impl Memory for Live {
         }
         drop(cache);
         self.read_on(addr, buf)
+    }
+
+    fn expect(&self, pieces: &[(Addr, usize)]) {
+        let mut cache = self.cache_mut();
+        if self.mode() != Mode::Thawed as u8 {
+            cache.expect(pieces, &self.remote, &self.expired);
+        }
     }
 }
 

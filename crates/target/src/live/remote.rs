@@ -9,7 +9,6 @@ use nix::errno::Errno;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
-use super::cache::PAGE;
 use crate::Why;
 
 /// A process whose memory we may read.
@@ -77,32 +76,34 @@ impl Remote {
         Ok(())
     }
 
-    /// Reads the pages of these rising page numbers into `buf`, one after the other, and says how
-    /// many it read before one that cannot be read. Neighbours are read in one piece.
-    pub(super) fn read_pages(&self, pages: &[u64], buf: &mut [u8]) -> usize {
+    /// Reads `unit` bytes at each of these rising multiples of `unit` into `buf`, one after the
+    /// other, and says how many it read before one that cannot be read. Neighbours are read in one
+    /// piece. At most `IOV_MAX` (1024) of them.
+    pub(super) fn read_units(&self, unit: usize, numbers: &[u64], buf: &mut [u8]) -> usize {
         if self.mem_only.load(Ordering::Relaxed) {
-            return self.read_pages_by_mem(pages, buf);
+            return self.read_units_by_mem(unit, numbers, buf);
         }
-        let from: Vec<RemoteIoVec> = pages
+        let from: Vec<RemoteIoVec> = numbers
             .chunk_by(|a, b| a + 1 == *b)
-            .map(|run| RemoteIoVec { base: run[0] as usize * PAGE, len: run.len() * PAGE })
+            .map(|run| RemoteIoVec { base: run[0] as usize * unit, len: run.len() * unit })
             .collect();
         match process_vm_readv(self.pid, &mut [IoSliceMut::new(buf)], &from) {
-            Ok(len) if len >= PAGE => len / PAGE,
+            Ok(len) if len >= unit => len / unit,
             Err(Errno::ESRCH) => 0,
-            _ => self.read_pages_by_mem(pages, buf),
+            _ => self.read_units_by_mem(unit, numbers, buf),
         }
     }
 
-    fn read_pages_by_mem(&self, pages: &[u64], buf: &mut [u8]) -> usize {
-        let Some(run) = pages.chunk_by(|a, b| a + 1 == *b).next() else { return 0 };
-        let buf = &mut buf[..run.len() * PAGE];
-        self.read_mem(run[0] * PAGE as u64, buf).unwrap_or(0) / PAGE
+    fn read_units_by_mem(&self, unit: usize, numbers: &[u64], buf: &mut [u8]) -> usize {
+        let Some(run) = numbers.chunk_by(|a, b| a + 1 == *b).next() else { return 0 };
+        let buf = &mut buf[..run.len() * unit];
+        self.read_mem(run[0] * unit as u64, buf).unwrap_or(0) / unit
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::cache::PAGE;
     use super::*;
 
     /// Ourselves, with and without `process_vm_readv`.
@@ -127,7 +128,7 @@ mod tests {
             let pages = [first, first + 1, first + 3];
             let mut done = 0;
             while done < pages.len() {
-                done += remote.read_pages(&pages[done..], &mut buf[done * PAGE..]);
+                done += remote.read_units(PAGE, &pages[done..], &mut buf[done * PAGE..]);
             }
             assert_eq!(buf[..2 * PAGE], bytes[skip..skip + 2 * PAGE]);
             assert_eq!(buf[2 * PAGE..], bytes[skip + 3 * PAGE..skip + 4 * PAGE]);
@@ -139,7 +140,7 @@ mod tests {
         for remote in remotes() {
             assert_eq!(remote.read_exact(16, &mut [0; 4]), Err((0, Why::Unmapped)));
             assert_eq!(remote.read_exact(u64::MAX - 1, &mut [0; 4]), Err((0, Why::Unmapped)));
-            assert_eq!(remote.read_pages(&[0, 1], &mut [0; 2 * PAGE]), 0);
+            assert_eq!(remote.read_units(PAGE, &[0, 1], &mut [0; 2 * PAGE]), 0);
         }
     }
 }

@@ -190,6 +190,38 @@ fn frozen_memory_stands_still_and_stays_readable() {
 }
 
 #[test]
+fn what_is_expected_is_kept_without_what_lies_around_it() {
+    if !may_trace("what_is_expected_is_kept_without_what_lies_around_it") {
+        return;
+    }
+    let child = Counting::start();
+    let around = |addr: Addr| child.live.u64(Addr(addr.0 + 2048)).map_err(|fault| fault.why);
+    // Some can be read and some cannot.
+    let mut pieces: Vec<(Addr, usize)> = child.counters.iter().map(|addr| (*addr, 8)).collect();
+    pieces.extend([(Addr(8), 8), (Addr(u64::MAX - 3), 9), (child.unread, 8)]);
+    child.live.expect(&pieces);
+    let rehearsed = child.counts();
+    assert_eq!(child.live.kept(), 0, "no whole page");
+    child.assert_other_threads_run();
+    let pause = child.live.freeze(Freeze::Stop, &Progress::default()).unwrap();
+    let frozen = child.counts();
+    assert!(rehearsed.iter().zip(&frozen).all(|(before, now)| before < now), "not read again");
+    let late = Addr(child.unread.0 - 8 * 4096);
+    child.live.expect(&[(late, 8)]);
+    pause.finish();
+    child.assert_other_threads_run();
+    child.live.expect(&[(Addr(child.unread.0 + 4096), 8)]);
+    assert_eq!(child.counts(), frozen, "what was expected must not change after the freeze");
+    assert_eq!(child.live.u64(child.unread), Ok(7));
+    assert_eq!(child.live.u64(late), Ok(7));
+    assert_eq!(around(child.unread), Err(Why::Thawed));
+    assert_eq!(around(child.unread.checked_add(2048).unwrap()), Err(Why::Thawed));
+    child.live.forget();
+    assert!(child.counts().iter().zip(&frozen).all(|(now, then)| now > then));
+    child.assert_all_run();
+}
+
+#[test]
 fn a_process_is_held_no_longer_than_it_may() {
     if !may_trace("a_process_is_held_no_longer_than_it_may") {
         return;
