@@ -8,6 +8,7 @@ mod maps;
 mod parts;
 mod patch;
 mod process;
+mod program;
 mod types;
 
 pub use facts::Facts;
@@ -17,6 +18,7 @@ pub use maps::fuzz_map;
 pub use parts::Parts;
 pub use patch::Patch;
 pub use process::Process;
+pub use program::Program;
 pub use types::fuzz_types;
 
 use mapscope_runtime::Module;

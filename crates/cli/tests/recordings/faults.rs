@@ -4,6 +4,8 @@
 //! All reads of all questions of all recordings are some millions, so a plain run lets only some
 //! fail, others in each recording. `MAPSCOPE_EVERY_READ=1` lets each.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use libtest_mimic::Failed;
 use serde_json::Value;
 
@@ -17,6 +19,14 @@ const SAMPLE: usize = 24;
 const MAX_HEAP: usize = 256 << 20;
 /// So much more may be read than without a fault.
 const MAX_MORE: usize = 4;
+
+/// How many reads were let fail.
+static TRIED: AtomicU64 = AtomicU64::new(0);
+
+/// How many reads were let fail until now, in all recordings.
+pub(crate) fn tried() -> u64 {
+    TRIED.load(Ordering::Relaxed)
+}
 
 /// Lets reads of some questions fail.
 pub(crate) fn check(subject: &Subject<'_>) -> Result<(), Failed> {
@@ -74,6 +84,7 @@ fn one(subject: &Subject<'_>, question: &Question) -> Vec<String> {
     let first = agree::array(subject.truth, "maps").len() * 7 + question.name.len() + reads;
     let mut wrong = Vec::new();
     for n in (first % stride..reads).step_by(stride) {
+        TRIED.fetch_add(1, Ordering::Relaxed);
         let limit = reads * MAX_MORE + 10_000;
         failing.arm(Some(n), limit);
         let (said, peak) = heap::peak(|| subject.ask(&*question.analysis));

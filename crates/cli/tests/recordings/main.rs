@@ -27,7 +27,9 @@ fn main() {
     let trials = names.iter().flat_map(|path| {
         [trial(path, "truth", truth::check), trial(path, "faults", faults::check)]
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    println!("{} reads were let fail", faults::tried());
+    conclusion.exit();
 }
 
 /// Every recording, without its extension.
