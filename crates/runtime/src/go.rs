@@ -137,7 +137,9 @@ impl<'a> Go<'a> {
             symbols.find("runtime.mheap_").ok_or(OpenError::NoVariable("runtime.mheap_"))?;
         let mheap = Addr(mheap.at.0.wrapping_add(bias));
         let classes = size_classes(image, layouts.table(), memory, bias);
-        let heap = Heap::new(memory, source, mheap, classes)?;
+        let mapped = target.mappings().iter().map(|m| m.end.0.saturating_sub(m.start.0));
+        let mapped = mapped.fold(0, u64::saturating_add);
+        let heap = Heap::new(memory, source, mheap, classes)?.within(mapped);
         let go = Go {
             types: Types::new(memory, image.debug.as_ref(), source, Rc::clone(&modules))?,
             heap,

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use mapscope_target::{Addr, Fault, MemoryExt};
+use mapscope_target::{Addr, Fault, MemoryExt, Why};
 
 use super::span::State;
 use super::{Heap, Span};
@@ -23,23 +23,48 @@ impl Heap<'_> {
     ///
     /// # Errors
     ///
-    /// The list itself cannot be read.
+    /// The list itself cannot be read, or claims more memory than there is: spans that do not fit
+    /// beside those before them are then left out.
     pub fn spans(&self, mut visit: impl FnMut(Span) -> ControlFlow<()>) -> Result<(), Fault> {
-        self.structures(|state, span| match state {
+        let claimed = self.structures(|state, span| match state {
             State::Objects => visit(span),
             State::Manual | State::Free => ControlFlow::Continue(()),
-        })
+        })?;
+        let too_long = Why::TooLong { len: claimed, limit: self.most };
+        if claimed > self.most { Err(Fault::new(self.list(), too_long)) } else { Ok(()) }
     }
 
-    /// Every span, whatever it is used for.
+    /// Every span, whatever it is used for, each once, however often it is listed. Spans whose
+    /// objects do not fit into the process beside those of others count as free. How many bytes all
+    /// objects have together is returned.
     pub(super) fn structures(
         &self,
         mut visit: impl FnMut(State, Span) -> ControlFlow<()>,
-    ) -> Result<(), Fault> {
+    ) -> Result<u64, Fault> {
         // In the order of memory: a large heap has more of them than fit in any cache.
         let mut list = self.all_spans()?;
         list.sort_unstable();
-        let mut rest = &list[..];
+        let size = self.span.size() as u64;
+        list.dedup_by(|next, kept| *next - *kept < size);
+        let (mut claimed, mut fitting) = (0_u64, 0_u64);
+        self.each(&list, &mut |state, span| {
+            if state != State::Objects {
+                return visit(state, span);
+            }
+            let objects = span.nelems.saturating_mul(span.elemsize);
+            claimed = claimed.saturating_add(objects);
+            if !self.fits(&span) || fitting.saturating_add(objects) > self.most {
+                return visit(State::Free, span);
+            }
+            fitting += objects;
+            visit(State::Objects, span)
+        });
+        Ok(claimed)
+    }
+
+    /// Every span of a sorted list of their structures.
+    fn each(&self, list: &[u64], visit: &mut dyn FnMut(State, Span) -> ControlFlow<()>) {
+        let mut rest = list;
         let mut copy = Vec::new();
         while let Some(&first) = rest.first() {
             let (near, others) = rest.split_at(near(rest));
@@ -60,11 +85,10 @@ impl Heap<'_> {
                     None => self.span.read_any(self.memory, Addr(at)).ok(),
                 };
                 if span.is_some_and(|(state, span)| visit(state, span).is_break()) {
-                    return Ok(());
+                    return;
                 }
             }
         }
-        Ok(())
     }
 
     /// Whether spans are what the layouts say, tried on so many of the list.
@@ -87,20 +111,31 @@ impl Heap<'_> {
     /// Whether what a span says agrees with its size class and its pages, and whether the index of
     /// the arenas leads from those to it.
     fn is_sound(&self, span: &Span) -> bool {
-        let page = self.geometry.page_size;
-        let objects = span.nelems.saturating_mul(span.elemsize);
         let class = self.classes.of(span.size_class);
-        span.start.0.is_multiple_of(page)
-            && objects <= span.npages.saturating_mul(page)
+        span.start.0.is_multiple_of(self.geometry.page_size)
+            && self.fits(span)
             && class.is_none_or(|size| span.size_class == 0 || size == span.elemsize)
             && self.span_of(span.start).is_some_and(|found| found.addr == span.addr)
     }
 
+    /// Whether the objects of a span lie in its pages. Of one that is just being made they may not.
+    fn fits(&self, span: &Span) -> bool {
+        let objects = span.nelems.saturating_mul(span.elemsize);
+        objects <= span.npages.saturating_mul(self.geometry.page_size)
+    }
+
+    /// The slice `mheap_.allspans`.
+    fn list(&self) -> Addr {
+        Addr(self.mheap.0.wrapping_add(self.layout.allspans))
+    }
+
     fn all_spans(&self) -> Result<Vec<u64>, Fault> {
-        let list = Addr(self.mheap.0.wrapping_add(self.layout.allspans));
+        let list = self.list();
         let len = self.memory.u64(Addr(list.0.wrapping_add(8)))?;
         let first = self.memory.addr(list)?;
-        let list = self.memory.bytes(first, len.saturating_mul(8), MAX_SPANS * 8)?;
+        // Each of them is a structure of its own, in memory that the process has.
+        let limit = MAX_SPANS.min(self.most / self.span.size().max(8) as u64);
+        let list = self.memory.bytes(first, len.saturating_mul(8), limit * 8)?;
         Ok(list.as_chunks::<8>().0.iter().map(|pointer| u64::from_le_bytes(*pointer)).collect())
     }
 }

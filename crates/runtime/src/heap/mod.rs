@@ -49,6 +49,12 @@ const MAX_SMALL: u64 = 1 << 20;
 /// `heapAddrBits` on amd64 (runtime/malloc.go).
 const HEAP_ADDR_BITS: u64 = 48;
 
+/// More than a heap of which nobody says how large it can be: 1 TiB.
+const MAX_HEAP: u64 = 1 << 40;
+
+/// So much a running process may grow by while it is looked at, beyond twice what it had.
+const GROWTH: u64 = 1 << 30;
+
 /// Spans remembered: a power of two.
 const CACHE: usize = 1 << 12;
 
@@ -62,6 +68,8 @@ pub struct Heap<'a> {
     bits: PointerBits,
     geometry: Geometry,
     classes: SizeClasses,
+    /// More bytes than its spans can have in all.
+    most: u64,
     cache: RefCell<Vec<Option<Cached>>>,
 }
 
@@ -110,8 +118,16 @@ impl<'a> Heap<'a> {
             bits: PointerBits::load(source),
             geometry: Geometry::load(source),
             classes,
+            most: MAX_HEAP,
             cache: RefCell::new(vec![None; CACHE]),
         })
+    }
+
+    /// The same heap, of a process that has `mapped` bytes in all its mappings: spans that claim far
+    /// more between them claim some of it twice, and are not followed.
+    pub fn within(mut self, mapped: u64) -> Heap<'a> {
+        self.most = mapped.saturating_mul(2).saturating_add(GROWTH).min(MAX_HEAP);
+        self
     }
 
     /// Forgets the spans met so far: they were of a running process.

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use mapscope_runtime::evidence::Source;
+use mapscope_runtime::evidence::{G, Source};
+use mapscope_runtime::goroutine::Goroutines;
 use mapscope_runtime::heap::{Ground, Heap, SizeClasses};
 use mapscope_runtime::maps::{Care, Damage, MapAt, Reader, shape};
-use mapscope_target::Addr;
+use mapscope_target::{Addr, Why};
 
 use crate::kind::{Kind, Slots};
 use crate::source::Shape;
@@ -33,6 +34,25 @@ fn heap_of(space: &mut Space, source: &dyn Source, at: u64, elemsize: u64, nelem
     let mheap = space.alloc(source.size("runtime.mheap").expect("a layout"));
     space.put_word(mheap + 24, entry - at.wrapping_sub(ARENA_BASE) / ARENA * 8);
     Addr(mheap)
+}
+
+/// The structure of that span, which has allocation bits now.
+fn span_of(space: &mut Space, mheap: Addr, at: u64) -> u64 {
+    let arena = space.word(space.word(mheap.0 + 24) + at.wrapping_sub(ARENA_BASE) / ARENA * 8);
+    let span = space.word(arena + at % ARENA / PAGE * 8);
+    let bits = space.alloc(128);
+    space.put_word(span + 64, bits);
+    span
+}
+
+/// Makes these all the spans of the heap.
+fn list(space: &mut Space, mheap: Addr, spans: &[u64]) {
+    let list = space.alloc(spans.len() as u64 * 8);
+    for (place, span) in (list..).step_by(8).zip(spans) {
+        space.put_word(place, *span);
+    }
+    space.put_word(mheap.0, list);
+    space.put_word(mheap.0 + 8, spans.len() as u64);
 }
 
 #[test]
@@ -116,18 +136,86 @@ fn a_span_that_is_longer_than_the_heap_costs_no_more_than_the_heap() {
     let mut space = Space::default();
     let at = space.alloc(8);
     let mheap = heap_of(&mut space, &source, at, 64, 128);
-    let arena = space.word(space.word(mheap.0 + 24) + at.wrapping_sub(ARENA_BASE) / ARENA * 8);
-    let span = space.word(arena + at % ARENA / PAGE * 8);
+    let span = span_of(&mut space, mheap, at);
     // 8 TiB, in arenas of which the heap has but one.
     space.put_word(span + 32, 1 << 30);
-    let bits = space.alloc(16);
-    space.put_word(span + 64, bits);
-    let list = space.alloc(8);
-    space.put_word(list, span);
-    space.put_word(mheap.0, list);
-    space.put_word(mheap.0 + 8, 1);
+    list(&mut space, mheap, &[span]);
     let heap = Heap::new(&space, &source, mheap, SizeClasses::default()).expect("layouts");
     let terrain = heap.terrain().expect("it can be read");
     assert!(matches!(terrain.at(Addr(at)), Ground::Object { .. }), "{:?}", terrain.at(Addr(at)));
     assert_eq!(terrain.at(Addr(at + ARENA)), Ground::Outside);
+}
+
+/// A list of a million entries costs no more than the spans that it leads to.
+#[test]
+fn a_span_that_is_listed_often_is_visited_once() {
+    let source = Shape::Swiss;
+    let mut space = Space::default();
+    let at = space.alloc(8);
+    let mheap = heap_of(&mut space, &source, at, 64, 128);
+    let span = span_of(&mut space, mheap, at);
+    // The last ones lead into it, where none can begin.
+    let spans: Vec<u64> =
+        std::iter::repeat_n(span, 1 << 20).chain((1..100).map(|i| span + i)).collect();
+    list(&mut space, mheap, &spans);
+    let heap = Heap::new(&space, &source, mheap, SizeClasses::default()).expect("layouts");
+    let mut visited = Vec::new();
+    let walked = heap.spans(|span| {
+        visited.push(span.addr);
+        ControlFlow::Continue(())
+    });
+    assert_eq!((walked, visited), (Ok(()), vec![Addr(span)]));
+}
+
+/// Spans that are different structures, and all claim the same gigabyte.
+#[test]
+fn spans_that_claim_more_than_there_is_are_left_out() {
+    let source = Shape::Swiss;
+    let mut space = Space::default();
+    let at = space.alloc(8);
+    let mheap = heap_of(&mut space, &source, at, 1 << 20, 1 << 10);
+    let first = span_of(&mut space, mheap, at);
+    space.put_word(first + 32, (1 << 30) / PAGE);
+    let copy = space.bytes(first, 160).to_vec();
+    let mut spans = vec![first];
+    for _ in 0..99 {
+        let span = space.alloc(160);
+        space.put(span, &copy);
+        spans.push(span);
+    }
+    list(&mut space, mheap, &spans);
+    let heap = Heap::new(&space, &source, mheap, SizeClasses::default()).expect("layouts");
+    let heap = heap.within(2 << 30);
+    let mut visited = 0;
+    let walked = heap.spans(|_| {
+        visited += 1;
+        ControlFlow::Continue(())
+    });
+    // Twice what is mapped, and one more: the process may have grown.
+    assert_eq!(visited, 5);
+    let why = walked.expect_err("it lacks some").why;
+    assert_eq!(why, Why::TooLong { len: 100 << 30, limit: 5 << 30 });
+    assert!(heap.terrain().is_ok(), "what is known is known");
+}
+
+/// Goroutines cost no more than the memory that they are in, however often the list leads there.
+#[test]
+fn goroutines_that_are_listed_often_are_read_once() {
+    let layout = G::load(&Shape::Swiss).expect("a layout");
+    let mut space = Space::default();
+    let goroutines = [space.alloc(layout.size), space.alloc(layout.size)];
+    let (allgs, len) = (space.alloc(24), 1 << 20);
+    let list = space.alloc(len * 8);
+    for i in 0..len {
+        // Into the second too: eight bytes further with each.
+        let into = if i > 2 { 8 * (i % 16) } else { 0 };
+        space.put_word(list + i * 8, goroutines[(i % 2) as usize] + into);
+    }
+    space.put_word(allgs, list);
+    space.put_word(allgs + 8, len);
+    let found = Goroutines::read(&space, &layout, Addr(allgs)).expect("a list");
+    let [first, second] = goroutines.map(Addr);
+    assert_eq!(found.all.iter().map(|g| g.addr).collect::<Vec<_>>(), [first, second]);
+    assert_eq!(found.unreadable.len(), 1 << 12, "the rest of the list is not looked at");
+    assert!(found.unreadable.iter().all(|fault| fault.why == Why::Stray));
 }

@@ -85,10 +85,30 @@ const HEAP: &[Layout] = &[
     ),
 ];
 
+/// A goroutine, of Go 1.22.
+const GOROUTINE: &[Layout] = &[(
+    "runtime.g",
+    424,
+    &[
+        ("stack.lo", 0, 8),
+        ("stack.hi", 8, 8),
+        ("m", 48, 8),
+        ("sched.sp", 56, 8),
+        ("sched.pc", 64, 8),
+        ("syscallsp", 112, 8),
+        ("syscallpc", 120, 8),
+        ("atomicstatus.value", 144, 4),
+        ("goid", 152, 8),
+        ("waitreason", 176, 1),
+        ("gopc", 280, 8),
+        ("startpc", 296, 8),
+    ],
+)];
+
 impl Shape {
     fn find(self, ty: &str) -> Option<&'static Layout> {
         let maps = if self == Shape::Classic { CLASSIC } else { SWISS };
-        maps.iter().chain(HEAP).find(|layout| layout.0 == ty)
+        maps.iter().chain(HEAP).chain(GOROUTINE).find(|layout| layout.0 == ty)
     }
 }
 
