@@ -101,7 +101,7 @@ impl Process {
             2 => self.ask(&Verify { map: None, racing: false }, sink),
             3 => self.ask(&Verify { map: Some(map.clone()), racing: true }, sink),
             4 | 5 => self.ask(&entries(map), sink),
-            6 => self.ask(&Show { map: map.clone(), width: 100 }, sink),
+            6 => self.ask(&Show { map: map.clone(), map_type: None, width: 100 }, sink),
             _ => self.ask(&get(map, *which), sink),
         }
         harmless(&out.0);
@@ -148,7 +148,8 @@ fn all() -> Ls<'static> {
 }
 
 fn entries(map: &str) -> Entries {
-    Entries { map: map.to_owned(), values: true, limit: Some(500), limits: Limits::default() }
+    let limits = Limits::default();
+    Entries { map: map.to_owned(), map_type: None, values: true, limit: Some(500), limits }
 }
 
 fn get(map: &str, which: u8) -> Get {

@@ -9,6 +9,7 @@ use mapscope_runtime::types::{Special, TypeId};
 use mapscope_target::Addr;
 
 use crate::Error;
+use crate::likely::Likely;
 
 /// The map that a user named.
 pub(crate) struct Chosen {
@@ -20,6 +21,8 @@ pub(crate) struct Chosen {
     pub(crate) typed_by: &'static str,
     /// What holds it.
     pub(crate) path: String,
+    /// What its type may be, where that is not known but something tells.
+    pub(crate) likely: Option<Likely>,
 }
 
 impl Chosen {
@@ -29,7 +32,7 @@ impl Chosen {
         let named = go.map_named(text).map_err(not_found)?;
         if named.ty.is_some() {
             let (addr, ty, path) = (named.addr, named.ty, named.path);
-            return Ok(Chosen { addr, ty, typed_by: "static", path });
+            return Ok(Chosen { addr, ty, typed_by: "static", path, likely: None });
         }
         let findings = find::all(go);
         let Some(found) = findings.maps.iter().find(|found| found.addr == named.addr) else {
@@ -43,7 +46,47 @@ impl Chosen {
             ty: found.ty,
             typed_by: found.typed_by.word(),
             path: found.held.map_or_else(String::new, |node| findings.trail.path(go, node)),
+            likely: findings.guesses.get(&found.addr).map(|guess| Likely::of(go, guess)),
         })
+    }
+
+    /// The same, read as a map of the type that the user says it is of, if he says one. What is
+    /// known is not overruled, and what does not fit is refused.
+    pub(crate) fn find_as(go: &Go<'_>, text: &str, name: Option<&str>) -> Result<Chosen, Error> {
+        let mut chosen = Chosen::find(go, text)?;
+        let Some(name) = name else { return Ok(chosen) };
+        let refused = |message: String| Error::NotFound { message, hint: None };
+        let missing = || refused(format!("the executable has no type {name}"));
+        let ty = go.type_named(name).ok_or_else(missing)?;
+        let likely = matches!(chosen.typed_by, "" | "code" | "hash" | "elimination")
+            && chosen.sync_map(go).is_none();
+        if let Some(known) = chosen.ty.filter(|known| *known != ty && !likely) {
+            let known = go.types.get(known).name.clone();
+            return Err(refused(format!("the map is no {name}: it is a {known}")));
+        }
+        let misfit = || find::misfit(go, chosen.addr, ty);
+        if let Some(misfit) = (chosen.ty != Some(ty)).then(misfit).flatten() {
+            return Err(refused(format!("the map at {} is no {name}: {misfit}", chosen.addr)));
+        }
+        (chosen.ty, chosen.typed_by, chosen.likely) = (Some(ty), "given", None);
+        Ok(chosen)
+    }
+
+    /// Why its entries cannot be read, where its type is not known, and what to do about it.
+    pub(crate) fn untyped(&self) -> String {
+        match &self.likely {
+            Some(likely) => format!(
+                "the type of the map is not known; it may be one of {}, say which by --as: {}",
+                likely.total,
+                likely
+                    .candidates
+                    .iter()
+                    .map(|(name, _)| format!("'{name}'"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+            None => "the type of the map is not known; say it by --as 'map[string]int'".into(),
+        }
     }
 
     /// The map as a `sync.Map`, if it is one.

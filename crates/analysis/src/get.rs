@@ -43,11 +43,7 @@ impl Analysis for Get {
     }
 
     fn run(&self, go: &Go<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
-        let mut chosen = Chosen::find(go, &self.map)?;
-        if let Some(name) = &self.map_type {
-            chosen.ty = Some(given_type(go, &chosen, name)?);
-            chosen.typed_by = "given";
-        }
+        let chosen = Chosen::find_as(go, &self.map, self.map_type.as_deref())?;
         let (ty, map) = map_type(go, &chosen)?;
         let hasher = Hasher::of(go, ty).map_err(|why| Error::Unreadable(why.to_string()))?;
         let literal = self.literal(go, &chosen, &map)?;
@@ -98,20 +94,6 @@ impl Get {
     }
 }
 
-/// The type that the user says the map is of. What is known is not overruled.
-fn given_type(go: &Go<'_>, chosen: &Chosen, name: &str) -> Result<TypeId, Error> {
-    let not_found = |message: String| Error::NotFound { message, hint: None };
-    let missing = || not_found(format!("the executable has no type {name}"));
-    let ty = go.type_named(name).ok_or_else(missing)?;
-    match chosen.ty.filter(|known| *known != ty) {
-        Some(known) => {
-            let known = go.types.get(known).name.clone();
-            Err(not_found(format!("the map is no {name}: it is a {known}")))
-        }
-        None => Ok(ty),
-    }
-}
-
 /// The map's type, without which there is no hash.
 fn map_type(go: &Go<'_>, chosen: &Chosen) -> Result<(TypeId, MapType), Error> {
     let refused = |message: &str, hint: &str| Error::NotFound {
@@ -125,10 +107,7 @@ fn map_type(go: &Go<'_>, chosen: &Chosen) -> Result<(TypeId, MapType), Error> {
         ));
     }
     let Some(ty) = chosen.ty else {
-        return Err(refused(
-            "the type of the map is not known, and with it how its keys are hashed",
-            "name it by an expression from a global, or say its type: --type 'map[string]int'",
-        ));
+        return Err(Error::NotFound { message: chosen.untyped(), hint: None });
     };
     let no_map = || refused("this is no map", "`mapscope ls` prints every map");
     Ok((ty, go.types.map(ty).ok_or_else(no_map)?))

@@ -39,12 +39,24 @@ pub enum Cell<'a> {
     Unreadable(Cow<'a, str>),
     /// Several cells; text joins them with `, `.
     List(Vec<Cell<'a>>),
+    /// Other words for people than for programs.
+    Worded {
+        /// What text says.
+        words: Cow<'a, str>,
+        /// What every other format says.
+        value: Box<Cell<'a>>,
+    },
 }
 
 impl<'a> Cell<'a> {
     /// A text cell.
     pub fn text(text: impl Into<Cow<'a, str>>) -> Cell<'a> {
         Cell::Text(text.into())
+    }
+
+    /// `words` in text, `value` in every other format.
+    pub fn worded(words: impl Into<Cow<'a, str>>, value: Cell<'a>) -> Cell<'a> {
+        Cell::Worded { words: words.into(), value: Box::new(value) }
     }
 
     /// `cell` of what is there, or [`Cell::Empty`].

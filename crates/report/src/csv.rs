@@ -64,6 +64,7 @@ fn push_cell(out: &mut Vec<u8>, scratch: &mut Vec<u8>, cell: &Cell<'_>) {
         Cell::Value(Value::Str { bytes, len }) if *len == bytes.len() as u64 => {
             escape::csv(out, bytes);
         }
+        Cell::Worded { value, .. } => push_cell(out, scratch, value),
         Cell::Value(_) | Cell::Unreadable(_) | Cell::List(_) => {
             scratch.clear();
             text_value::cell(scratch, cell);

@@ -20,6 +20,7 @@ pub(crate) fn cell(out: &mut Vec<u8>, cell: &Cell<'_>) {
         Cell::Value(v) => value(out, v),
         Cell::Unreadable(why) => object(out, "$unreadable", |out| string(out, why)),
         Cell::List(cells) => array(out, cells, self::cell),
+        Cell::Worded { value, .. } => self::cell(out, value),
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn cell(out: &mut Vec<u8>, cell: &Cell<'_>) {
         Cell::Value(v) => value(out, v),
         Cell::Unreadable(why) => unreadable(out, why),
         Cell::List(cells) => joined(out, cells, self::cell),
+        Cell::Worded { words, .. } => escape::plain(out, words.as_bytes()),
         Cell::Empty => {}
         Cell::Bool(b) => out.extend_from_slice(if *b { b"yes" } else { b"no" }),
         Cell::Int(n) => number::int(out, *n),

@@ -19,6 +19,8 @@ use crate::{Analysis, Error};
 pub struct Entries {
     /// The map: an address, or a Go expression from a global.
     pub map: String,
+    /// The type of the map, where it is not known otherwise: `map[string]int`.
+    pub map_type: Option<String>,
     /// Show elems too, not keys alone.
     pub values: bool,
     /// At most so many entries.
@@ -40,7 +42,7 @@ impl Analysis for Entries {
     }
 
     fn run(&self, go: &Go<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
-        let chosen = Chosen::find(go, &self.map)?;
+        let chosen = Chosen::find_as(go, &self.map, self.map_type.as_deref())?;
         let total = chosen.len(go)?;
         go.progress.begin("reading entries", total);
         sink.head(&head(go, self.name()))?;
@@ -89,7 +91,7 @@ struct Stream<'a, 'g, 's> {
 
 impl Stream<'_, '_, '_> {
     fn map(&mut self, go: &Go<'_>, chosen: &Chosen) -> Result<(), String> {
-        let map: MapType = chosen.map_type(go).ok_or("the type of the map is not known")?;
+        let map: MapType = chosen.map_type(go).ok_or_else(|| chosen.untyped())?;
         let at = go.map_at(chosen.addr, chosen.ty);
         let slots = at.slots.ok_or("the binary has no descriptor of the map's type")?;
         let walked = if slots.indirect_key || slots.indirect_elem {

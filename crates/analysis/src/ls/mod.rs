@@ -53,6 +53,8 @@ const COLUMNS: &[Column] = &[
     Column::left("found_by", "FOUND BY").wide(),
     Column::left("typed_by", "TYPED BY").wide(),
     Column::left("bytes_estimated", "ESTIMATED").wide(),
+    Column::left("candidates", "CANDIDATES").wide(),
+    Column::right("candidates_total", "OF").wide(),
 ];
 
 impl Analysis for Ls<'_> {
@@ -76,7 +78,7 @@ impl Analysis for Ls<'_> {
             None => self.emit(go, &findings, &chosen, sink)?,
         }
         sink.note(totals(&chosen))?;
-        for note in row::notes(&chosen) {
+        for note in row::notes(&findings, &chosen) {
             sink.note(note)?;
         }
         if findings.dead > 0 {

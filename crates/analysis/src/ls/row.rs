@@ -8,6 +8,8 @@ use mapscope_runtime::find::{Findings, Found, FoundBy, TypedBy};
 use mapscope_runtime::maps::{Care, Survey, SyncMap};
 use mapscope_runtime::types::{Kind, Special, TypeId};
 
+use crate::likely::Likely;
+
 /// A map and what was seen of it.
 pub(super) struct Surveyed {
     pub(super) found: Found,
@@ -81,10 +83,13 @@ pub struct MapRow {
     pub path: String,
     /// `walk`, `pointer` or `scan`.
     pub found_by: &'static str,
-    /// `static`, `interface`, `array` or `elimination`; empty where the type is not known.
+    /// `static`, `interface`, `code`, `array`, `hash` or `elimination`; empty where the type is not
+    /// known.
     pub typed_by: &'static str,
     /// `bytes` and `wasted` are estimates.
     pub estimated: bool,
+    /// What its type may be, where that is not known but something tells.
+    pub likely: Option<Likely>,
     /// Why the map could not be read, where it could not.
     pub unreadable: Option<String>,
 }
@@ -110,6 +115,7 @@ impl MapRow {
             found_by: map.found.found_by.word(),
             typed_by: map.found.typed_by.word(),
             estimated: survey.estimated,
+            likely: findings.guesses.get(&map.found.addr).map(|guess| Likely::of(go, guess)),
             unreadable: map.outcome.as_ref().err().cloned(),
         }
     }
@@ -125,7 +131,10 @@ impl MapRow {
         };
         sink.row(&[
             Cell::Addr(self.addr),
-            Cell::text(self.type_name.as_str()),
+            match &self.likely {
+                Some(likely) => Cell::worded(likely.words(), Cell::text(self.type_name.as_str())),
+                None => Cell::text(self.type_name.as_str()),
+            },
             Cell::text(self.shape),
             size(Cell::Count(self.len)),
             size(Cell::Count(self.capacity)),
@@ -140,9 +149,14 @@ impl MapRow {
                 how => Cell::text(how),
             },
             Cell::Bool(self.estimated),
+            self.likely.as_ref().map_or(Cell::Empty, |likely| likely.cell(MAX_CANDIDATES)),
+            Cell::maybe(self.likely.as_ref(), |likely| Cell::Uint(likely.total as u64)),
         ])
     }
 }
+
+/// Candidates of one map in a row of `ls`.
+const MAX_CANDIDATES: usize = 16;
 
 /// How full a map is.
 pub(super) fn load(survey: &Survey) -> f64 {
@@ -153,7 +167,7 @@ pub(super) fn load(survey: &Survey) -> f64 {
 }
 
 /// What the reader should know of how these maps were found.
-pub(super) fn notes(chosen: &[Surveyed]) -> Vec<Note> {
+pub(super) fn notes(findings: &Findings, chosen: &[Surveyed]) -> Vec<Note> {
     let count = |test: fn(&Surveyed) -> bool| chosen.iter().filter(|m| test(m)).count();
     let mut notes = Vec::new();
     let mut tell = |count: usize, what: &str| {
@@ -170,7 +184,18 @@ pub(super) fn notes(chosen: &[Surveyed]) -> Vec<Note> {
         count(|m| m.found.typed_by == TypedBy::Elimination),
         "typed by elimination: the only map type of the binary that fits. Likely, not proven",
     );
+    tell(
+        count(|m| m.found.typed_by == TypedBy::Hash),
+        "typed by the hashes of their keys: the only map type of the binary that fits, and whose \
+         hash function puts the keys where they lie. What they hold is sure, its name likely",
+    );
     tell(count(|m| m.found.ty.is_none()), "of unknown type");
+    let guessed = chosen.iter().filter(|m| findings.guesses.contains_key(&m.found.addr)).count();
+    tell(
+        guessed,
+        "of these may be of several types: TYPE? (of N) is the likeliest of N. `mapscope show` \
+         prints all, `--as TYPE` of show, entries and get reads them as one",
+    );
     tell(
         count(|m| m.survey().estimated && m.found.ty.is_some()),
         "with an estimated size: their overflow buckets are only sampled by the runtime \

@@ -16,6 +16,8 @@ use picture::Picture;
 pub struct Show {
     /// The map: an address, or a Go expression from a global.
     pub map: String,
+    /// The type of the map, where it is not known otherwise: `map[string]int`.
+    pub map_type: Option<String>,
     /// Columns a picture may take.
     pub width: usize,
 }
@@ -54,7 +56,7 @@ impl Analysis for Show {
     }
 
     fn run(&self, go: &Go<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
-        let chosen = Chosen::find(go, &self.map)?;
+        let chosen = Chosen::find_as(go, &self.map, self.map_type.as_deref())?;
         if let Some(map) = chosen.sync_map(go) {
             sink.head(&head(go, self.name()))?;
             let mut fields = chosen.fields(go);
@@ -75,6 +77,9 @@ impl Analysis for Show {
 
         sink.head(&head(go, self.name()))?;
         sink.fields("map", "map", &fields)?;
+        if let Some(likely) = &chosen.likely {
+            likely.emit(sink)?;
+        }
         match &survey {
             Ok(survey) => sink.fields("storage", "storage", &storage(go, &chosen, survey))?,
             Err(damage) => missing.push(format!("its size: {damage}")),

@@ -32,7 +32,8 @@ pub(super) struct Subject {
 
 impl Subject {
     fn of(found: &Found) -> Subject {
-        let typed = !matches!(found.typed_by, TypedBy::Elimination | TypedBy::Nothing);
+        let typed =
+            !matches!(found.typed_by, TypedBy::Hash | TypedBy::Elimination | TypedBy::Nothing);
         let proven = found.found_by == FoundBy::Walk && typed;
         Subject { addr: found.addr, ty: found.ty, held: found.held, proven }
     }
@@ -71,7 +72,7 @@ pub(super) fn one(
             hint: Some("`mapscope verify TARGET` verifies every map".into()),
         });
     }
-    let proven = !matches!(chosen.typed_by, "elimination" | "");
+    let proven = !matches!(chosen.typed_by, "hash" | "elimination" | "");
     let subject = Subject { addr: chosen.addr, ty: chosen.ty, held: None, proven };
     let suspects = suspects(go, &[subject], racing, tally)?;
     Ok(suspects.into_iter().map(|suspect| suspect.bad(go, chosen.path.clone(), racing)).collect())

@@ -36,6 +36,10 @@ pub(crate) struct Args {
     /// The map: an address, or a Go expression from a global variable
     map: String,
 
+    /// The type of the map, where it is not known otherwise
+    #[arg(long = "as", value_name = "TYPE")]
+    map_type: Option<String>,
+
     /// Show elems too, not keys alone: they may hold secrets
     #[arg(long)]
     values: bool,
@@ -56,6 +60,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let entries = Entries {
         map: args.map.clone(),
+        map_type: args.map_type.clone(),
         values: args.values,
         limit: args.limit,
         limits: Limits { depth: args.depth, ..Limits::default() },

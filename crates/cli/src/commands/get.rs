@@ -46,7 +46,7 @@ pub(crate) struct Args {
     key: String,
 
     /// The type of the map, where it is not known otherwise
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "as", alias = "type", value_name = "TYPE")]
     map_type: Option<String>,
 
     /// How many pointers, structs, arrays and interfaces deep the elem is shown

@@ -134,6 +134,7 @@ fn compile(source: &str) -> Result<Condition, Failure> {
         found_by: "walk",
         typed_by: "static",
         estimated: false,
+        likely: None,
         unreadable: None,
     };
     Condition::compile(source, &columns(&sample))

@@ -43,12 +43,17 @@ pub(crate) struct Args {
     /// The map: an address, or a Go expression from a global variable
     map: String,
 
+    /// The type of the map, where it is not known otherwise
+    #[arg(long = "as", value_name = "TYPE")]
+    map_type: Option<String>,
+
     #[command(flatten)]
     output: OutputArgs,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let show = Show { map: args.map.clone(), width: terminal_width() };
+    let show =
+        Show { map: args.map.clone(), map_type: args.map_type.clone(), width: terminal_width() };
     analyse(&show, Manner::BeforeEmitting, &args.target, &args.output)
 }

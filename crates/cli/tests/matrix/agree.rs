@@ -57,7 +57,7 @@ pub(crate) fn stripped(
             wrong.extend(in_heap(fact).then(|| format!("{}: not listed", about(fact))));
             continue;
         };
-        let certain = !matches!(text(row, "typed_by"), "" | "elimination" | "code");
+        let certain = !matches!(text(row, "typed_by"), "" | "hash" | "elimination" | "code");
         if certain && row["type"] != fact["type"] {
             wrong.push(format!("{}: said to be {}", about(fact), row["type"]));
         }

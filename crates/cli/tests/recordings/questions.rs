@@ -63,9 +63,10 @@ fn get(map: &str, key: &str) -> Question {
 
 /// The questions about one map.
 pub(crate) fn about(map: &str) -> Vec<Question> {
-    let entries = Entries { map: map.into(), values: true, limit: None, limits: LIMITS };
+    let entries =
+        Entries { map: map.into(), map_type: None, values: true, limit: None, limits: LIMITS };
     vec![
-        question(&format!("show {map}"), Show { map: map.into(), width: 80 }),
+        question(&format!("show {map}"), Show { map: map.into(), map_type: None, width: 80 }),
         question(&format!("entries {map} --values"), entries),
     ]
 }

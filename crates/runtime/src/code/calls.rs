@@ -96,11 +96,13 @@ impl Body<'_, '_, '_> {
             Callee::MapOperation | Callee::MapStatement => {
                 let ty = self.type_in(0)?;
                 let elem = self.sweep.go.types.map(ty)?.elem;
+                self.count_use(ty);
                 self.used_as(self.argument(1), Holds::Map(ty));
                 (callee == Callee::MapOperation).then_some(Holds::Pointer(elem))
             }
             Callee::MakeMap => {
                 let ty = self.type_in(0)?;
+                self.count_use(ty);
                 self.used_as(self.argument(2), Holds::Map(ty));
                 Some(Holds::Map(ty))
             }
@@ -120,6 +122,11 @@ impl Body<'_, '_, '_> {
             }
             Callee::Barrier | Callee::Opaque | Callee::Plain => None,
         }
+    }
+
+    fn count_use(&mut self, ty: TypeId) {
+        let uses = self.sweep.map_uses.entry(ty).or_default();
+        *uses = uses.saturating_add(1);
     }
 
     /// `growslice` takes the element type first until 1.19, and last since 1.20

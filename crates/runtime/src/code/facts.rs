@@ -30,6 +30,7 @@ pub struct Facts {
     pub(super) slots: FxHashMap<FileVa, BTreeMap<i32, Vec<Told>>>,
     pub(super) closures: FxHashMap<FileVa, TypeId>,
     pub(super) allocated: FxHashSet<TypeId>,
+    pub(super) map_uses: FxHashMap<TypeId, u32>,
 }
 
 impl Facts {
@@ -57,6 +58,12 @@ impl Facts {
     /// pointer and of what was captured.
     pub fn closure(&self, entry: FileVa) -> Option<TypeId> {
         self.closures.get(&entry).copied()
+    }
+
+    /// How many calls of the runtime's map operations take a map of type `ty`, as far as the type
+    /// is passed outright: code that is shared by several types is passed it in a dictionary.
+    pub fn map_uses(&self, ty: TypeId) -> u32 {
+        self.map_uses.get(&ty).copied().unwrap_or(0)
     }
 
     /// The types that the code allocates.

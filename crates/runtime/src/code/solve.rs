@@ -140,7 +140,12 @@ impl Sweep<'_, '_> {
                 _ => {}
             }
         }
-        Facts { closures: self.closures, allocated: self.allocated, ..facts }
+        Facts {
+            closures: self.closures,
+            allocated: self.allocated,
+            map_uses: self.map_uses,
+            ..facts
+        }
     }
 }
 

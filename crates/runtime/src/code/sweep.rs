@@ -28,6 +28,8 @@ pub(super) struct Sweep<'g, 'a> {
     pub(super) read: FxHashSet<PlaceId>,
     pub(super) closures: FxHashMap<FileVa, TypeId>,
     pub(super) allocated: FxHashSet<TypeId>,
+    /// Calls of map operations that take a map of this type.
+    pub(super) map_uses: FxHashMap<TypeId, u32>,
     types: FxHashMap<FileVa, Option<TypeId>>,
     /// Places where the type word of an interface was stored.
     pub(super) type_words: FxHashMap<PlaceId, TypeId>,
@@ -50,6 +52,7 @@ impl<'g, 'a> Sweep<'g, 'a> {
             read: FxHashSet::default(),
             closures: FxHashMap::default(),
             allocated: FxHashSet::default(),
+            map_uses: FxHashMap::default(),
             types: FxHashMap::default(),
             type_words: FxHashMap::default(),
         })

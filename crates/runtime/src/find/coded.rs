@@ -53,7 +53,7 @@ fn data_name(go: &Go<'_>, at: Addr) -> Option<String> {
 fn root(walker: &mut Walker<'_, '_>, name: &str, at: Addr, told: &[Told]) {
     let go = walker.go;
     let Ok(word) = go.memory().addr(at) else { return };
-    let mut believed = told.iter().filter(|told| agrees(walker, told.holds, word));
+    let mut believed = told.iter().filter(|told| agrees(walker, told.holds, at, word));
     let (Some(told), None) = (believed.next(), believed.next()) else { return };
     match told.holds {
         Holds::Map(ty) => walker.root_value(name, &word.0.to_le_bytes(), ty),
@@ -70,12 +70,16 @@ fn root(walker: &mut Walker<'_, '_>, name: &str, at: Addr, told: &[Told]) {
     }
 }
 
-/// Whether what `word` leads to can be what `holds` says.
-fn agrees(walker: &Walker<'_, '_>, holds: Holds, word: Addr) -> bool {
+/// Whether the word at `at`, and what it leads to, can be what `holds` says.
+fn agrees(walker: &Walker<'_, '_>, holds: Holds, at: Addr, word: Addr) -> bool {
     let go = walker.go;
     match holds {
-        Holds::Header(_) | Holds::Value(_) => true,
-        Holds::Map(_) => go.proven(word, walker.stack.as_ref()).is_ok(),
+        Holds::Value(_) => true,
+        Holds::Header(ty) => walker.types.can_be(at, ty),
+        Holds::Map(ty) => {
+            let proven = go.proven(word, walker.stack.as_ref());
+            proven.is_ok_and(|array| array.is_none() || walker.types.can_be(word, ty))
+        }
         Holds::Pointer(ty) => !word.is_null() && is_made_as(walker, word, ty, false),
         Holds::Slice(of) => !word.is_null() && is_made_as(walker, word, of, true),
     }
@@ -102,7 +106,7 @@ fn is_made_as(walker: &Walker<'_, '_>, at: Addr, ty: TypeId, several: bool) -> b
 }
 
 /// Whether a value of type `outer` begins with one of type `inner`.
-fn begins_with(go: &Go<'_>, outer: TypeId, inner: TypeId, depth: u8) -> bool {
+pub(super) fn begins_with(go: &Go<'_>, outer: TypeId, inner: TypeId, depth: u8) -> bool {
     outer == inner
         || depth < 16
             && match &go.types.get(outer).kind {

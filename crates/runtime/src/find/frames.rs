@@ -11,9 +11,8 @@ use mapscope_target::{Addr, MemoryExt};
 
 use super::holder::Holder;
 use super::link::Link;
-use super::typing::{MapTypes, Typing, fits, only};
+use super::typing::{MapTypes, Typing};
 use super::walk::Walker;
-use super::{Found, FoundBy};
 use crate::Go;
 use crate::goroutine::Goroutine;
 use crate::stack::Frame;
@@ -26,7 +25,7 @@ const MAX_FRAME: u64 = 1 << 20;
 /// Looks through one frame for maps that were not met yet.
 pub(super) fn search(
     walker: &mut Walker<'_, '_>,
-    types: &MapTypes,
+    types: &MapTypes<'_, '_>,
     goroutine: &Goroutine,
     frame: &Frame<'_, '_>,
 ) {
@@ -40,15 +39,15 @@ pub(super) fn search(
         if !pointer.is_null()
             && !walker.has_met(pointer)
             && let Some(array) = go.proven_in_heap(pointer)
-            && let Some(typing) = candidates.typing(go, types, pointer, array)
+            && let Some(typing) = candidates.typing(types, pointer, array)
         {
             add(walker, goroutine, frame, here, pointer, (typing, None));
         }
         if !walker.has_met(here)
             && let Some(array) = header_at(go, &bytes[at as usize..], here, &goroutine.stack)
-            && let Some(typing) = candidates.typing(go, types, here, Some(array))
+            && let Some(typing) = candidates.typing(types, here, Some(array))
         {
-            let name = candidates.name(typing.0);
+            let name = candidates.name(typing.ty);
             add(walker, goroutine, frame, here, here, (typing, name));
         }
     }
@@ -67,7 +66,7 @@ fn add(
     frame: &Frame<'_, '_>,
     place: Addr,
     addr: Addr,
-    ((ty, typed_by), name): (Typing, Option<String>),
+    (typing, name): (Typing, Option<String>),
 ) {
     let function = frame.func.name();
     let what = name.unwrap_or_else(|| {
@@ -75,7 +74,7 @@ fn add(
         format!("frame+{offset:#x}")
     });
     let node = walker.found_root(&format!("goroutine {} {function} {what}", goroutine.id));
-    walker.found(Found { addr, ty, held: Some(node), found_by: FoundBy::Pointer, typed_by });
+    walker.found_as(addr, node, typing);
 }
 
 /// The map types that a function has to do with: those of its variables, and those whose
@@ -86,7 +85,7 @@ struct Candidates {
 }
 
 impl Candidates {
-    fn of(go: &Go<'_>, types: &MapTypes, va: FileVa) -> Candidates {
+    fn of(go: &Go<'_>, types: &MapTypes<'_, '_>, va: FileVa) -> Candidates {
         let mut found = Candidates { variables: Vec::new(), loaded: loaded(go, types, va) };
         let Some(debug) = &go.image.debug else { return found };
         let Some(function) = debug.function_at(va) else { return found };
@@ -104,22 +103,16 @@ impl Candidates {
 
     /// The type of the map at `addr`: what its array says, else the one candidate that fits, else
     /// the one map type of the binary that does.
-    fn typing(
-        &self,
-        go: &Go<'_>,
-        types: &MapTypes,
-        addr: Addr,
-        array: Option<Addr>,
-    ) -> Option<Typing> {
-        let typing = types.of(go, addr, array)?;
-        if typing.0.is_some() || array.is_none() {
+    fn typing(&self, types: &MapTypes<'_, '_>, addr: Addr, array: Option<Addr>) -> Option<Typing> {
+        let typing = types.of(addr, array)?;
+        if typing.ty.is_some() || array.is_none() {
             return Some(typing);
         }
         let variables = self.variables.iter().map(|(_, ty)| *ty);
         let mut near: Vec<TypeId> = variables.chain(self.loaded.iter().copied()).collect();
         near.sort();
         near.dedup();
-        Some(only(near.into_iter().filter(|ty| fits(go, addr, *ty))).unwrap_or(typing))
+        Some(types.among(addr, &near, typing))
     }
 
     /// The one variable of this type.
@@ -134,7 +127,7 @@ impl Candidates {
 
 /// The map types whose descriptors the code of the function at `va` loads: `lea` with an address
 /// relative to the next instruction.
-fn loaded(go: &Go<'_>, types: &MapTypes, va: FileVa) -> Vec<TypeId> {
+fn loaded(go: &Go<'_>, types: &MapTypes<'_, '_>, va: FileVa) -> Vec<TypeId> {
     let Some(function) = go.pclntab().and_then(|table| table.find(va)) else {
         return Vec::new();
     };
@@ -149,7 +142,7 @@ fn loaded(go: &Go<'_>, types: &MapTypes, va: FileVa) -> Vec<TypeId> {
         let next = entry.0.wrapping_add(at as u64 + 7);
         let target = next.wrapping_add_signed(i32::from_le_bytes(*offset).into());
         let descriptor = go.addr_of(FileVa(target));
-        found.extend(types.described(go, descriptor));
+        found.extend(types.described(descriptor));
     }
     found
 }
@@ -162,7 +155,7 @@ const MAX_CODE: u64 = 1 << 20;
 /// of its variables is described, and later not all are.
 pub(super) fn closure(
     walker: &mut Walker<'_, '_>,
-    types: &MapTypes,
+    types: &MapTypes<'_, '_>,
     (at, code): (Addr, Addr),
     holder: &Holder<'_>,
     known: &[Range<u64>],
@@ -184,9 +177,9 @@ pub(super) fn closure(
         let array = go.proven_in_heap(header).flatten();
         let candidates =
             candidates.get_or_insert_with(|| Candidates::of(go, types, go.va_of(code)));
-        let Some((ty, typed_by)) = candidates.typing(go, types, header, array) else { continue };
+        let Some(typing) = candidates.typing(types, header, array) else { continue };
         let link = Link::Captured(code, u32::try_from(offset).unwrap_or(u32::MAX));
-        let held = Some(holder.then(link).node(&mut walker.findings.trail));
-        walker.found(Found { addr: header, ty, held, found_by: FoundBy::Pointer, typed_by });
+        let held = holder.then(link).node(&mut walker.findings.trail);
+        walker.found_as(header, held, typing);
     }
 }

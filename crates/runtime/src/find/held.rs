@@ -8,6 +8,7 @@ use super::holder::Holder;
 use super::link::{Link, NodeId};
 use super::plan::Plan;
 use super::run::Run;
+use super::typing::Typing;
 use super::walk::{Pass, Walker};
 use super::{Found, FoundBy, TypedBy};
 use crate::maps::{Block, Damage, SyncMap, entries};
@@ -30,6 +31,14 @@ impl Walker<'_, '_> {
     /// The root of a map that was found without following types.
     pub(super) fn found_root(&mut self, name: &str) -> NodeId {
         self.findings.trail.root(name)
+    }
+
+    /// Adds a map of which only what is there tells the type.
+    pub(super) fn found_as(&mut self, addr: Addr, held: NodeId, typing: Typing) {
+        let Typing { ty, by: typed_by, guess } = typing;
+        self.findings.guesses.extend(guess.map(|guess| (addr, guess)));
+        let found_by = FoundBy::Pointer;
+        self.found(Found { addr, ty, held: Some(held), found_by, typed_by });
     }
 
     /// Adds a map, and goes on through its entries where they can lead to others.

@@ -22,10 +22,14 @@ mod visited;
 mod walk;
 mod words;
 
+use std::rc::Rc;
+
 use mapscope_target::Addr;
+use rustc_hash::FxHashMap;
 
 pub use link::{Link, Node, NodeId, Trail};
 pub use scan::scan;
+pub use typing::{Candidate, Guess, MAX_CANDIDATES, Misfit, Why, misfit};
 pub use walk::walk;
 
 use crate::Go;
@@ -81,6 +85,9 @@ pub enum TypedBy {
     Code,
     /// By the type the allocator keeps for its bucket or group array.
     Array,
+    /// As by elimination; beyond that, its keys lie where the hash function of the type puts them,
+    /// in at least 16 bits of hashes. What they hash as is sure, the name of the type is likely.
+    Hash,
     /// It is the only map type of the binary whose buckets or groups fit the storage, and whose
     /// keys and elems decode. Likely, not proven.
     Elimination,
@@ -96,6 +103,7 @@ impl TypedBy {
             TypedBy::Interface => "interface",
             TypedBy::Code => "code",
             TypedBy::Array => "array",
+            TypedBy::Hash => "hash",
             TypedBy::Elimination => "elimination",
             TypedBy::Nothing => "",
         }
@@ -109,6 +117,8 @@ pub struct Findings {
     pub maps: Vec<Found>,
     /// How they are held.
     pub trail: Trail,
+    /// What maps may be whose type is not known, as far as anything tells.
+    pub guesses: FxHashMap<Addr, Rc<Guess>>,
     /// What could not be read or was not finished.
     pub missing: Vec<String>,
     /// Values behind variables on stacks that cannot be what their type says: the variables are

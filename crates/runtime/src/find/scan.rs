@@ -19,16 +19,23 @@ pub fn scan(go: &Go<'_>, findings: &mut Findings) {
     go.progress.begin("scanning the heap for maps", 0);
     let size = go.heap.rounded(go.shape.header_size(), true);
     let met: FxHashSet<Addr> = findings.maps.iter().map(|found| found.addr).collect();
-    let types = MapTypes::default();
+    let types = MapTypes::new(go);
     let mut scanner = Scanner::default();
     let mut batch = Vec::with_capacity(BATCH);
     let mut look = |batch: &mut Vec<Span>| {
         go.heap.expect_pointer_maps(batch);
         for span in batch.drain(..) {
-            let maps = &mut findings.maps;
+            let Findings { maps, guesses, .. } = &mut *findings;
             scanner.span(go, &span, &met, |addr, array| {
-                let Some((ty, typed_by)) = types.of(go, addr, array) else { return };
-                maps.push(Found { addr, ty, held: None, found_by: FoundBy::Scan, typed_by });
+                let Some(typing) = types.of(addr, array) else { return };
+                maps.push(Found {
+                    addr,
+                    ty: typing.ty,
+                    held: None,
+                    found_by: FoundBy::Scan,
+                    typed_by: typing.by,
+                });
+                guesses.extend(typing.guess.map(|guess| (addr, guess)));
             });
         }
     };

@@ -66,7 +66,7 @@ pub(super) enum Pass {
 pub(super) struct Walker<'a, 'g> {
     pub(super) go: &'g Go<'a>,
     pub(super) findings: Findings,
-    pub(super) types: Rc<MapTypes>,
+    pub(super) types: Rc<MapTypes<'g, 'a>>,
     pub(super) visited: Visited,
     /// Maps, channels and closures.
     pub(super) met: FxHashSet<Addr>,
@@ -99,7 +99,7 @@ impl<'a, 'g> Walker<'a, 'g> {
         Walker {
             go,
             findings: Findings::default(),
-            types: Rc::default(),
+            types: Rc::new(MapTypes::new(go)),
             visited: Visited::default(),
             met: FxHashSet::default(),
             stack: None,

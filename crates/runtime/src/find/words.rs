@@ -9,9 +9,9 @@ use std::rc::Rc;
 
 use mapscope_target::{Addr, MemoryExt};
 
+use super::TypedBy;
 use super::typing::{MapTypes, Typing};
 use super::walk::Walker;
-use super::{Found, FoundBy, TypedBy};
 use crate::Go;
 use crate::types::{Kind, TypeId};
 
@@ -30,7 +30,7 @@ pub(super) fn globals(walker: &mut Walker<'_, '_>) {
     walker.drain();
 }
 
-fn part(walker: &mut Walker<'_, '_>, types: &MapTypes, name: &str, range: &Range<Addr>) {
+fn part(walker: &mut Walker<'_, '_>, types: &MapTypes<'_, '_>, name: &str, range: &Range<Addr>) {
     let go = walker.go;
     let len = range.end.0.saturating_sub(range.start.0);
     let mut before = 0;
@@ -56,7 +56,7 @@ fn part(walker: &mut Walker<'_, '_>, types: &MapTypes, name: &str, range: &Range
 /// One word, and the one before it, which may be its type.
 fn pair(
     walker: &mut Walker<'_, '_>,
-    types: &MapTypes,
+    types: &MapTypes<'_, '_>,
     before: Addr,
     word: Addr,
     path: impl Fn() -> String,
@@ -65,11 +65,10 @@ fn pair(
     let Some(object) = go.heap.object(word) else { return };
     if !walker.has_met(word)
         && let Some(array) = go.proven_in_heap(word)
-        && let Some((ty, typed_by)) = typing(go, types, before, word, array)
+        && let Some(typing) = typing(go, types, before, word, array)
     {
-        let held = Some(walker.found_root(&path()));
-        let found_by = FoundBy::Pointer;
-        return walker.found(Found { addr: word, ty, held, found_by, typed_by });
+        let held = walker.found_root(&path());
+        return walker.found_as(word, held, typing);
     }
     let Some(ty) = dynamic(go, before) else { return };
     let t = go.types.get(ty);
@@ -86,14 +85,14 @@ fn pair(
 /// The type of the map at `addr`: that of the interface that holds it, else what its array tells.
 fn typing(
     go: &Go<'_>,
-    types: &MapTypes,
+    types: &MapTypes<'_, '_>,
     before: Addr,
     addr: Addr,
     array: Option<Addr>,
 ) -> Option<Typing> {
     match dynamic(go, before).filter(|ty| go.types.map(*ty).is_some()) {
-        Some(ty) => Some((Some(ty), TypedBy::Interface)),
-        None => types.of(go, addr, array),
+        Some(ty) => Some(Typing::known(ty, TypedBy::Interface)),
+        None => types.of(addr, array),
     }
 }
 

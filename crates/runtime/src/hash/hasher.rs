@@ -131,6 +131,11 @@ impl<'g, 'a> Hasher<'g, 'a> {
         self.run(memory, &self.ops, key, 0, seed, MAX_DEPTH)
     }
 
+    /// Whether it hashes every key as `other` does.
+    pub fn is_like(&self, other: &Hasher<'_, '_>) -> bool {
+        self.size == other.size && self.algorithm == other.algorithm && self.ops == other.ops
+    }
+
     /// The target's memory.
     pub(super) fn memory(&self) -> &'a dyn Memory {
         self.go.memory()
@@ -286,6 +291,6 @@ pub(super) fn part(key: &[u8], at: u64, len: u64) -> &[u8] {
 }
 
 /// The four bytes at `at`, or zero where there are none.
-pub(super) fn half(bytes: &[u8], at: u64) -> u32 {
+pub(crate) fn half(bytes: &[u8], at: u64) -> u32 {
     part(bytes, at, 4).try_into().map_or(0, u32::from_le_bytes)
 }

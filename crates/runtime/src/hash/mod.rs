@@ -18,5 +18,6 @@ mod sought;
 
 pub use algorithm::{Algorithm, NoAlgorithm};
 pub use equal::Key;
+pub(crate) use hasher::half;
 pub use hasher::{Hasher, NoHash, NoHasher};
 pub use sought::Sought;

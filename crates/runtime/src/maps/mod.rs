@@ -8,6 +8,7 @@ mod damage;
 mod entry;
 mod lines;
 mod lookup;
+mod placed;
 mod survey;
 mod swiss;
 mod sync_map;
@@ -21,6 +22,7 @@ pub use damage::Damage;
 pub use entry::{Entry, entries};
 pub(crate) use lines::each;
 pub use lookup::{Fact, Look, Lookup, LookupError, Seek, Verdict};
+pub use placed::{HashOf, Placement};
 pub use survey::{Array, Growth, State, Survey};
 pub use swiss::Swiss;
 pub use sync_map::{SyncEntry, SyncMap};
@@ -128,6 +130,15 @@ pub trait MapShape {
         map: &MapAt,
         key: &dyn Seek,
     ) -> Result<Lookup, LookupError>;
+
+    /// How some of its keys lie, held against a hash function: as many as it takes to tell that
+    /// function from others.
+    ///
+    /// # Errors
+    ///
+    /// The map is damaged, cannot be read, or its slots are not known.
+    fn place(&self, reader: Reader<'_>, map: &MapAt, hash: HashOf<'_>)
+    -> Result<Placement, Damage>;
 
     /// Every rule of the implementation, checked on all of a map.
     fn verify(&self, site: &Site<'_>, outcome: &mut Outcome);

@@ -6,6 +6,7 @@
 mod buckets;
 mod header;
 mod lookup;
+mod placed;
 mod prove;
 mod survey;
 mod verify;
@@ -16,6 +17,7 @@ use std::ops::Range;
 use mapscope_target::{Addr, Fault, Memory, MemoryExt};
 
 use super::lookup::{Lookup, LookupError, Seek};
+use super::placed::{HashOf, Placement};
 use super::survey::{Array, Survey};
 use super::{Care, Damage, HeaderField, MapAt, MapShape, Reader, Visit};
 use crate::evidence::{Hmap, MapExtra, Missing, Source};
@@ -103,6 +105,15 @@ impl MapShape for Classic {
         key: &dyn Seek,
     ) -> Result<Lookup, LookupError> {
         self.find(reader, map, key)
+    }
+
+    fn place(
+        &self,
+        reader: Reader<'_>,
+        map: &MapAt,
+        hash: HashOf<'_>,
+    ) -> Result<Placement, Damage> {
+        self.placement(reader, map, hash)
     }
 
     fn verify(&self, site: &Site<'_>, outcome: &mut Outcome) {

@@ -5,6 +5,7 @@
 //! groups (1.27, `GOEXPERIMENT=mapsplitgroup`) is in [`SlotLayout`] and makes no difference here.
 
 mod lookup;
+mod placed;
 mod verify;
 
 use std::ops::{ControlFlow, Range};
@@ -14,6 +15,7 @@ use rustc_hash::FxHashSet;
 
 use super::lines::{self, byte, word};
 use super::lookup::{Lookup, LookupError, Seek};
+use super::placed::{HashOf, Placement};
 use super::survey::{Array, State, Survey};
 use super::{Block, Care, Damage, HeaderField, MapAt, MapShape, Reader, SLOTS, Visit};
 use crate::evidence::{Missing, Source, SwissMap, SwissTable};
@@ -60,6 +62,8 @@ struct Table {
     growth_left: u64,
     groups: Addr,
     group_count: u64,
+    depth: u8,
+    index: u64,
 }
 
 impl Table {
@@ -110,6 +114,8 @@ impl Swiss {
             growth_left: half(l.growth_left),
             groups: Addr(word(&bytes, l.groups_data)),
             group_count: word(&bytes, l.groups_length_mask).wrapping_add(1),
+            depth: byte(&bytes, l.local_depth),
+            index: word(&bytes, l.index),
         };
         let cap = table.capacity;
         let sane = cap.is_power_of_two() && (SLOTS as u64..=MAX_TABLE).contains(&cap);
@@ -324,6 +330,15 @@ impl MapShape for Swiss {
         key: &dyn Seek,
     ) -> Result<Lookup, LookupError> {
         self.find(reader, map, key)
+    }
+
+    fn place(
+        &self,
+        reader: Reader<'_>,
+        map: &MapAt,
+        hash: HashOf<'_>,
+    ) -> Result<Placement, Damage> {
+        self.placement(reader, map, hash)
     }
 
     fn verify(&self, site: &Site<'_>, outcome: &mut Outcome) {

@@ -1,0 +1,121 @@
+//! Types that a map may be of, in order of likelihood.
+
+use std::cmp::Reverse;
+
+use mapscope_target::Addr;
+
+use super::MapTypes;
+use crate::Go;
+use crate::maps::Placement;
+use crate::types::{Kind, TypeId};
+
+/// A type that a map may be of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Candidate {
+    /// The type.
+    pub ty: TypeId,
+    /// What speaks for and against it.
+    pub why: Why,
+}
+
+/// What speaks for and against a type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Why {
+    /// Keys that lie where the type's hash function puts them, of those that were hashed until
+    /// there was enough.
+    pub keys: u32,
+    /// Words in keys and elems that are what the type says: pointers that lead to an object of the
+    /// size class, with pointers where the type has them, or with the type's own word; floats that
+    /// programs come to.
+    pub right: u32,
+    /// Pointers that lead to what the type does not say: where it has pointers the GC sees none,
+    /// the object is too short, or has another type's word.
+    pub wrong: u32,
+    /// What is possible, but rare: objects of another size, floats that are hardly more than zero,
+    /// unsigned numbers with the top bit set.
+    pub odd: u32,
+    /// Places in the machine code where the type is passed beside a map; 0 also where the code was
+    /// not read, as with DWARF.
+    pub uses: u32,
+}
+
+/// Candidates of one map that are kept.
+pub const MAX_CANDIDATES: usize = 32;
+
+/// What a map may be, where its type is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Guess {
+    /// The likeliest types, at most [`MAX_CANDIDATES`]: those first with the least that
+    /// contradicts them, then with the most that agrees, then those that the code uses most, then
+    /// those that programs use most.
+    pub candidates: Vec<Candidate>,
+    /// How many there are.
+    pub total: usize,
+}
+
+impl Guess {
+    pub(super) fn new(mut candidates: Vec<Candidate>) -> Guess {
+        let total = candidates.len();
+        candidates.truncate(MAX_CANDIDATES);
+        candidates.shrink_to_fit();
+        Guess { candidates, total }
+    }
+}
+
+impl Why {
+    /// The reasons, in a few words.
+    pub fn words(&self) -> String {
+        let mut words = Vec::new();
+        let mut tell = |count: u32, what: &str| {
+            if count > 0 {
+                words.push(format!("{count} {what}"));
+            }
+        };
+        tell(self.keys, "keys hash to where they lie");
+        tell(self.right, "words are what it says");
+        tell(self.wrong, "words are not");
+        tell(self.odd, "are unusual for it");
+        tell(self.uses, "places of the code use it");
+        words.join(", ")
+    }
+}
+
+/// Sorts candidates by likelihood.
+pub(super) fn sort(go: &Go<'_>, candidates: &mut [Candidate]) {
+    candidates.sort_by_cached_key(|one| {
+        let Why { wrong, right, odd, uses, .. } = one.why;
+        let agrees = i64::from(right) - i64::from(odd);
+        let ty = go.types.get(one.ty);
+        let rare = rarity(go, one.ty);
+        (wrong, Reverse(agrees), Reverse(uses), rare, ty.named, ty.name.clone())
+    });
+}
+
+/// How rarely programs have maps of such keys and elems.
+fn rarity(go: &Go<'_>, map: TypeId) -> u32 {
+    let of = |ty: TypeId| {
+        let ty = go.types.get(ty);
+        match (&ty.kind, ty.name.as_str()) {
+            (_, "int" | "string" | "bool" | "struct {}") => 0,
+            (Kind::EmptyInterface | Kind::Pointer(_) | Kind::Struct(_) | Kind::Slice(_), _) => 0,
+            (_, "int64" | "uint64" | "float64" | "int32" | "uint32" | "uint8") => 1,
+            (Kind::Interface | Kind::Map(_) | Kind::String | Kind::Int, _) => 1,
+            (Kind::Uint | Kind::Func | Kind::Chan(_) | Kind::Bool, _) if ty.name != "uintptr" => 2,
+            _ => 3,
+        }
+    };
+    go.types.map(map).map_or(u32::MAX, |map| of(map.key) + of(map.elem))
+}
+
+impl MapTypes<'_, '_> {
+    /// What speaks for and against type `ty` of the map at `addr`.
+    pub(super) fn why(&self, addr: Addr, ty: TypeId, placed: &Placement) -> Why {
+        let code = self.go.image.debug.is_none().then(|| self.go.code());
+        let evidence = self.contents(addr, ty);
+        Why {
+            keys: placed.agree as u32,
+            uses: code.map_or(0, |code| code.map_uses(ty)),
+            ..evidence
+        }
+    }
+}
