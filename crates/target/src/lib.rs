@@ -26,7 +26,7 @@ pub use addr::Addr;
 pub use ahead::Ahead;
 pub use dump::{
     Core, DEFAULT_RESIDENT_BUDGET, FileBytes, FileKind, FileSegment, HeaderError, OpenCoreError,
-    Packing, Truncation,
+    Packing, Reads, Truncation,
 };
 pub use facts::{
     Capabilities, CorePattern, CorePlace, Fact, Host, Limit, Namespaces, ProcessFacts, Seccomp,

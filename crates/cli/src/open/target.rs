@@ -6,7 +6,7 @@ use anyhow::Context;
 use mapscope_binary::Elf;
 use mapscope_report::Sink;
 use mapscope_runtime::{Go, Image, ImageError, OpenError};
-use mapscope_target::{Progress, Target};
+use mapscope_target::{Progress, Reads, Target};
 
 use super::Given;
 use super::core::{self, Dump};
@@ -128,12 +128,12 @@ fn read_core(
     manner: Manner,
     read: Read<'_>,
 ) -> anyhow::Result<Outcome> {
-    let dump = Dump::open(path, &args.how, &session.progress)?;
+    let mut dump = Dump::open(path, &args.how, &session.progress)?;
     match manner {
         Manner::BeforeEmitting => {}
         // It goes through memory once, in order: keeping more of it would be for nothing.
-        Manner::WhileEmitting => dump.core.set_resident_budget(STREAMING_BUDGET),
-        Manner::AllOver => dump.core.set_resident_budget(WIDE_BUDGET),
+        Manner::WhileEmitting => dump.core.expect_reads(Reads::Sparse, STREAMING_BUDGET),
+        Manner::AllOver => dump.core.expect_reads(Reads::Dense, WIDE_BUDGET),
     }
     let elf = elf(&dump.image, &dump.exe)?;
     record::watch(&args.how, &elf);

@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use bytes::DEFAULT_RESIDENT_BUDGET;
+pub use bytes::{DEFAULT_RESIDENT_BUDGET, Reads};
 pub use expand::Packing;
 pub use header::HeaderError;
 pub use open::{FileKind, OpenCoreError};
@@ -91,9 +91,10 @@ impl Core {
         self.packing
     }
 
-    /// Lets about `bytes` of the mapped file be resident in memory at a time.
-    pub fn set_resident_budget(&self, bytes: usize) {
-        self.bytes.set_budget(bytes);
+    /// Makes ready for reads of this kind, and lets about `resident` bytes of the mapped file stay
+    /// in memory at a time. By default it is read sparsely, within [`DEFAULT_RESIDENT_BUDGET`].
+    pub fn expect_reads(&mut self, reads: Reads, resident: usize) {
+        self.bytes.expect(reads, resident);
     }
 
     /// The files that were mapped (`NT_FILE`), each path once, in the order of the core.

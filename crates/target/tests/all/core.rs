@@ -7,7 +7,7 @@ use std::process::Command;
 
 use mapscope_target::{
     Addr, Core, FileKind, HeaderError, Kind, Memory, MemoryExt, OpenCoreError, Packing, Progress,
-    Target, Why,
+    Reads, Target, Why,
 };
 
 use crate::common::{Actor, Dir, has_program, say, skip, until_stdin_closes};
@@ -359,18 +359,20 @@ fn a_large_core_does_not_stay_in_memory() {
     let dir = Dir::new("resident");
     let path = dir.0.join("large.core");
     SparseCore::new(&[Load::of(0x1000, SIZE)]).write(&path);
-    let core = Core::open(&path, &Progress::default()).unwrap();
-    core.set_resident_budget(BUDGET);
-    let lent = core.borrow(Addr(0x1000), 4096).unwrap();
-    let mut most = 0;
-    for addr in (0x1000..SIZE).step_by(4096) {
-        assert_eq!(core.u64(Addr(addr)), Ok(0));
-        if addr % (16 << 20) == 0x1000 {
-            most = most.max(resident(&path));
+    let mut core = Core::open(&path, &Progress::default()).unwrap();
+    for reads in [Reads::Sparse, Reads::Dense] {
+        core.expect_reads(reads, BUDGET);
+        let lent = core.borrow(Addr(0x1000), 4096).unwrap();
+        let mut most = 0;
+        for addr in (0x1000..SIZE).step_by(4096) {
+            assert_eq!(core.u64(Addr(addr)), Ok(0));
+            if addr % (16 << 20) == 0x1000 {
+                most = most.max(resident(&path));
+            }
         }
+        assert!(most > 0 && most <= BUDGET as u64 * 5 / 4, "{reads:?}: {most} bytes were resident");
+        assert!(lent.iter().all(|&byte| byte == 0), "what was lent out stays readable");
     }
-    assert!(most > 0 && most <= BUDGET as u64 * 5 / 4, "{most} bytes were resident");
-    assert!(lent.iter().all(|&byte| byte == 0), "what was lent out stays readable");
 }
 
 /// The bytes of our mappings of a file that are resident.
