@@ -11,6 +11,7 @@ mod pins;
 mod process;
 mod recordings;
 mod soak;
+mod stripped;
 mod test;
 mod toolchains;
 mod variants;
@@ -34,6 +35,8 @@ usage: cargo xtask TASK
                                 mapscope and its peers side by side: bench/results/NAME.md
 
   recordings [--only RELEASE]   record what every analysis reads of fixtures/pond: recordings/
+
+  stripped [--only RELEASE]     score how well types are told without DWARF: docs/stripped.md
 
   soak [--cycles N] [--go RELEASE] [--mapscope FILE] [--target FILE]
                                 attach to a program that checks itself and detach, 10,000 times,
@@ -68,6 +71,8 @@ fn run(args: &[String]) -> Result<()> {
         ["bench", ref rest @ ..] => bench::all(rest),
         ["layouts"] => layouts::all(""),
         ["layouts", "--only", release] => layouts::all(release),
+        ["stripped"] => stripped::all(""),
+        ["stripped", "--only", release] => stripped::all(release),
         ["demo-sample"] => demo::sample(),
         ["soak", ref rest @ ..] => soak::run(rest),
         ["soak-cycle", pid] => soak::cycle(pid),
