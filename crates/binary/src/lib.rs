@@ -13,5 +13,5 @@ mod va;
 
 pub use buildinfo::{BuildInfo, BuildInfoError, Module, Prerelease, Release, Setting};
 pub use elf::{Elf, ElfError, Section, Segment, Symbol, SymbolKind};
-pub use pclntab::{CodeFrame, Func, Pclntab, PclntabError, Values};
+pub use pclntab::{CodeFrame, Func, LivePointers, Pclntab, PclntabError, PointerWords, Values};
 pub use va::{FileOff, FileVa};

@@ -2,6 +2,7 @@
 
 mod each;
 mod groups;
+mod holders;
 mod row;
 mod seen;
 
@@ -10,6 +11,7 @@ use mapscope_runtime::Go;
 
 use crate::frame::{finish, head};
 use crate::{Analysis, Error};
+use holders::Held;
 use seen::Seen;
 
 pub use row::GoroutineRow;
@@ -24,6 +26,8 @@ pub struct Goroutines<'f> {
     pub function: Option<&'f dyn Fn(&str) -> bool>,
     /// Only goroutines this holds for.
     pub condition: Option<&'f GoroutineCondition<'f>>,
+    /// Only goroutines that hold this map: an address, or a Go expression from a global.
+    pub map: Option<String>,
     /// A row for each goroutine instead of each stack.
     pub each: bool,
     /// At most so many rows; the totals still count all.
@@ -43,14 +47,22 @@ impl Analysis for Goroutines<'_> {
     }
 
     fn run(&self, go: &Go<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
+        let map = self.map.as_deref().map(|map| Held::of(go, map)).transpose()?;
         let threads = go.target.threads();
         let scheduler = seen::scheduler(go)?;
         let mut seen = Seen::all(go, &scheduler, &threads)?;
         go.thaw()?;
         let all = seen.goroutines.len();
+        if let Some(map) = &map {
+            seen.goroutines.retain(|one| map.is_held_by(one.of.id));
+        }
         self.choose(&mut seen)?;
 
         sink.head(&head(go, self.name()))?;
+        if let Some(map) = &map {
+            map.emit(&seen, sink)?;
+            seen.missing.extend(map.missing());
+        }
         match self.each {
             true => each::emit(&seen, self.limit, sink)?,
             false => groups::emit(&seen, self.limit, sink)?,

@@ -8,6 +8,7 @@
 mod func;
 mod inline;
 mod locate;
+mod stackmap;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::bytes::{le_u32, le_u64, text};
 
 pub use func::Func;
 pub use inline::CodeFrame;
+pub use stackmap::{LivePointers, PointerWords};
 pub use value::Values;
 
 /// The size of `runtime.pcHeader`, in bytes.

@@ -33,6 +33,7 @@ use crate::open::Manner;
 /// More examples:
 ///   mapscope goroutines 4242
 ///   mapscope goroutines core --status running,runnable --each
+///   mapscope goroutines core --map main.registry.Sessions
 ///   mapscope goroutines core --where 'reason == "select" && frames > 20'
 ///
 /// A condition (--where) is a CEL expression over: id, waits (nanoseconds), tid and frames (int),
@@ -46,6 +47,11 @@ pub(crate) struct Args {
     /// Only goroutines in these states: running, runnable, syscall, waiting, preempted …
     #[arg(long, value_name = "STATUS,…", value_delimiter = ',')]
     status: Vec<String>,
+
+    /// Only goroutines that hold this map in a frame, a register or a spill slot, how they do, and
+    /// what they are doing to it; an address, or a Go expression from a global variable
+    #[arg(long, value_name = "MAP")]
+    map: Option<String>,
 
     /// Only goroutines with a function on their stack whose name matches this regular expression
     #[arg(long, value_name = "RE")]
@@ -83,6 +89,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let accepts = |name: &str| args.function.as_ref().is_none_or(|re| re.is_match(name));
     let goroutines = Goroutines {
         status: args.status.clone(),
+        map: args.map.clone(),
         function: args.function.as_ref().map(|_| &accepts as &dyn Fn(&str) -> bool),
         condition: condition
             .as_ref()

@@ -8,6 +8,7 @@
 //!
 //! What code says is evidence, not proof: a place that is told to hold two types holds candidates.
 
+pub(crate) mod argument;
 mod body;
 mod callee;
 mod calls;

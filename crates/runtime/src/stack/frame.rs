@@ -19,7 +19,7 @@ pub struct Frame<'a, 'd> {
     /// The function.
     pub func: Func<'a, 'd>,
     /// `pc` as an address in the executable.
-    pub(super) va: FileVa,
+    pub(crate) va: FileVa,
 }
 
 impl<'d> Frame<'_, 'd> {
