@@ -2,6 +2,7 @@
 
 mod args;
 mod bar;
+mod behind;
 mod commands;
 mod condition;
 mod doctor;

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 
 use crate::bar::Bar;
+use crate::behind::{Behind, To};
 use crate::failure::Failure;
 
 /// Stdout or a file. It remembers the error that ended it, whoever passes that on in what form.
 pub(crate) struct Output {
-    to: Box<dyn Write>,
+    to: Behind,
     bar: Option<Bar>,
     broken: Broken,
 }
@@ -33,15 +34,15 @@ impl Output {
             let stdout = io::stdout();
             let bar = bar.filter(|_| stdout.is_terminal()).map(Bar::share);
             // The renderers buffer; stdout's own line buffer would only cost time.
-            let to: Box<dyn Write> = match own_stdout() {
+            let to: To = match own_stdout() {
                 Some(file) => Box::new(file),
                 None => Box::new(stdout),
             };
-            return Ok(Output { to, bar, broken });
+            return Ok(Output { to: Behind::new(to), bar, broken });
         };
         let file =
             File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Output { to: Box::new(file), bar: None, broken })
+        Ok(Output { to: Behind::new(Box::new(file)), bar: None, broken })
     }
 
     /// A hand on the error that ends it, if one does.

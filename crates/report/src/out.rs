@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-/// How many bytes are gathered before they are written: a file system that keeps its cache in large
-/// folios (ext4 since Linux 6.16) takes so much at once in a fraction of the time.
-const FULL: usize = 8 << 20;
+/// How many bytes are gathered before they are passed on: as many as a processor's second-level
+/// cache still has when they are copied.
+const FULL: usize = 256 << 10;
 /// What is set aside beyond that for the row that fills the buffer.
-const ROW: usize = 64 << 10;
+const ROW: usize = 16 << 10;
 
 /// Bytes on their way to `to`. Renderers append to `buf` without a call a cell.
 pub(crate) struct Out<W> {

@@ -34,7 +34,8 @@ pub use facts::{
 };
 pub use fault::{Fault, Why};
 pub use live::{
-    DEFAULT_CACHE_LIMIT, Freeze, FreezeError, Live, Obstacle, OpenLiveError, Pause, WhenFull,
+    Freeze, FreezeError, LEAST_CACHE_LIMIT, Live, MOST_CACHE_LIMIT, Obstacle, OpenLiveError, Pause,
+    WhenFull,
 };
 pub use memory::{Memory, MemoryExt};
 pub use process::{Access, Mapping, Registers, Thread};

@@ -32,15 +32,15 @@ struct Part {
 }
 
 /// The bytes of its entries at which a batch is full, with their order.
-const BATCH_BYTES: usize = 32 << 20;
+const BATCH_BYTES: usize = 50 << 20;
 /// The largest key or elem that a slot itself holds (`MapMaxKeyBytes`, Go 1.26 internal/abi/map.go;
 /// the same in every release).
 const INLINE: u64 = 128;
 /// The bits of a number in [`Batch::order`], which is the most entries a batch has.
-const NUMBER: u32 = 20;
-/// The bits of an address that its order leaves out. Go's smallest objects are 8 bytes; a user's
-/// addresses have 47 bits, of which these leave [`NUMBER`] of a word free.
-const LOW: u32 = 3;
+const NUMBER: u32 = 21;
+/// The bits of an address that its order leaves out. A user's addresses have 47 bits, of which these
+/// leave [`NUMBER`] of a word free; what lies in the same 16 bytes lies near enough.
+const LOW: u32 = 4;
 /// Entries that are brought together before they are decoded: the processor waits for many at once
 /// where the memory they come from is not in its cache.
 const NEAR: usize = 256;

@@ -61,6 +61,10 @@ impl Process {
         }
         rehearse(go.progress, read);
         for _ in 0..BLIND_TRIES {
+            if self.live.is_full() {
+                // What was read could not all be kept: a copy of it would lack the rest again.
+                break;
+            }
             go.hold(self.freeze(go)?);
             go.let_go();
             match attempt(go, manner, Try::LetGo, read, report) {
@@ -90,7 +94,7 @@ const BLIND_TRIES: usize = 3;
 
 /// How long a rehearsal may take. What it has not learnt by then is learnt from what the tries
 /// after it miss.
-const REHEARSAL: Duration = Duration::from_secs(20);
+const REHEARSAL: Duration = Duration::from_secs(60);
 
 /// How long another tracer is waited for: another mapscope holds the process for less.
 const OTHERS: Duration = Duration::from_secs(3);

@@ -5,6 +5,7 @@
 //! the same analysis then finds nearly everything here and the stop is short.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::lines::{LINE, Lines};
 use super::remote::Remote;
@@ -16,10 +17,17 @@ pub(super) const PAGE: usize = 4096;
 const SLAB_PAGES: usize = 256;
 /// A miss reads up to the end of its aligned window of 16 KiB.
 const WINDOW_PAGES: u64 = 4;
+/// Aligned windows of so many pages (256 KiB) are read to their end where a quarter is kept: all of
+/// them will be wanted.
+const WIDE_PAGES: u64 = 64;
 /// Bits of a page number that each of the three levels of the tree takes: 48 address bits in all.
 const LEVEL_BITS: u32 = 12;
 /// The number of slots of each level.
 const FANOUT: usize = 1 << LEVEL_BITS;
+/// Slabs to read again for which another thread is worth its while.
+const SLABS_A_READER: usize = 16;
+/// More threads than this are limited by memory, and take processors from others.
+const MAX_READERS: usize = 4;
 /// Set in a leaf's slot when the page was asked for, and not only read with its neighbour.
 const TOUCHED: u32 = 1 << 31;
 
@@ -84,7 +92,8 @@ impl Cache {
         *self = Cache::new(self.limit, self.when_full);
     }
 
-    fn is_full(&self) -> bool {
+    /// Whether no more is kept.
+    pub(super) fn is_full(&self) -> bool {
         self.size + self.lines.size() >= self.limit
     }
 
@@ -120,7 +129,7 @@ impl Cache {
     ) -> Result<usize, Full> {
         let first = addr / PAGE as u64;
         let last = addr.saturating_add(len as u64).saturating_sub(1) / PAGE as u64;
-        let last = last.max(first | (WINDOW_PAGES - 1));
+        let last = last.max(first | (self.window(first) - 1));
         if self.is_full() && self.when_full == WhenFull::Recycle {
             self.forget();
         }
@@ -164,6 +173,13 @@ impl Cache {
         wanted.sort_unstable();
         wanted.dedup();
         self.lines.fill(&wanted, remote, expired);
+    }
+
+    /// The pages of the aligned window that is read for a miss of page `number`.
+    fn window(&self, number: u64) -> u64 {
+        let wide = number & !(WIDE_PAGES - 1);
+        let kept = (wide..wide + WIDE_PAGES).filter(|&page| self.slot(page) != 0).count();
+        if kept as u64 >= WIDE_PAGES / 4 { WIDE_PAGES } else { WINDOW_PAGES }
     }
 
     /// How many pages the slab in use still takes, after adding one where all are full.
@@ -223,6 +239,9 @@ impl Cache {
             }
         }
         self.used = pages.len();
+        let slabs = self.slabs.len();
+        self.slabs.truncate(pages.len().div_ceil(SLAB_PAGES));
+        self.size -= (slabs - self.slabs.len()) * SLAB_PAGES * PAGE;
         self.lines.plan();
         Refresh { pages }
     }
@@ -241,34 +260,57 @@ impl Cache {
             .filter(|(_, slot)| slot.load(Ordering::Relaxed) != 0)
     }
 
-    /// Reads every planned page again. A page that is gone by now is no longer kept, nor is any
-    /// that was not read before `expired` was set.
+    /// Reads every planned page again, on several processors where there is much. A page that is
+    /// gone by now is no longer kept, nor is any that was not read before `expired` was set.
     pub(super) fn refresh(&mut self, plan: &Refresh, remote: &Remote, expired: &AtomicBool) {
-        for (slab, pages) in plan.pages.chunks(SLAB_PAGES).enumerate() {
-            let mut done = 0;
-            while done < pages.len() {
-                let bytes = &mut self.slabs[slab][done * PAGE..pages.len() * PAGE];
-                let read = remote.read_units(PAGE, &pages[done..], bytes);
-                if expired.load(Ordering::Acquire) {
-                    self.drop_from(plan, slab * SLAB_PAGES + done);
-                    return self.lines = Lines::default();
-                }
-                done += read;
-                if let Some(&gone) = pages.get(done) {
-                    self.set_slot(gone, 0);
-                    done += 1;
-                }
-            }
-        }
+        let pieces = plan.pages.chunks(SLAB_PAGES).zip(&mut self.slabs);
+        let readers = (pieces.len() / SLABS_A_READER).clamp(1, readers());
+        let pieces = Mutex::new(pieces);
+        let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let read = || {
+            let pieces = std::iter::from_fn(next);
+            pieces.flat_map(|(pages, slab)| reread(pages, slab, remote, expired)).collect()
+        };
+        let gone: Vec<Vec<u64>> = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..readers).map(|_| scope.spawn(read)).collect();
+            let own = read();
+            let others = others.into_iter().map(|other| match other.join() {
+                Ok(gone) => gone,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            others.chain([own]).collect()
+        });
         self.lines.refresh(remote, expired);
-    }
-
-    /// Keeps the planned pages no more, from the one at `first` on.
-    fn drop_from(&mut self, plan: &Refresh, first: usize) {
-        for &page in plan.pages.get(first..).unwrap_or(&[]) {
+        for page in gone.into_iter().flatten() {
             self.set_slot(page, 0);
         }
     }
+}
+
+/// Reads these pages into `slab` again, and returns those that could not be read before `expired`
+/// was set.
+fn reread(pages: &[u64], slab: &mut [u8], remote: &Remote, expired: &AtomicBool) -> Vec<u64> {
+    let mut gone = Vec::new();
+    let mut done = 0;
+    while done < pages.len() {
+        let read =
+            remote.read_units(PAGE, &pages[done..], &mut slab[done * PAGE..pages.len() * PAGE]);
+        if expired.load(Ordering::Acquire) {
+            gone.extend_from_slice(&pages[done..]);
+            return gone;
+        }
+        done += read;
+        if let Some(page) = pages.get(done) {
+            gone.push(*page);
+            done += 1;
+        }
+    }
+    gone
+}
+
+/// How many threads read at once.
+fn readers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_READERS)
 }
 
 /// The cache keeps no more: the bytes have to be read past it.

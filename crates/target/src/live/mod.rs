@@ -25,9 +25,12 @@ use crate::{Addr, Crash, Fault, Kind, Mapping, Memory, Target, Thread, Why, proc
 use cache::Cache;
 use remote::Remote;
 
-/// The most that is kept of a process's memory unless [`Live::set_cache_limit`] says otherwise:
-/// 1 GiB, and [`WhenFull::ReadPast`].
-pub const DEFAULT_CACHE_LIMIT: usize = 1 << 30;
+/// What may be kept of a process's memory in any case, unless [`Live::set_cache_limit`] says
+/// otherwise, and then [`WhenFull::ReadPast`]: 256 MiB.
+pub const LEAST_CACHE_LIMIT: usize = 256 << 20;
+
+/// And what may be kept at most, where a quarter of the memory that is available is so much: 4 GiB.
+pub const MOST_CACHE_LIMIT: usize = 4 << 30;
 
 /// Missed reads remembered: more are only counted as so many.
 const MAX_MISSED: usize = 1 << 16;
@@ -87,6 +90,11 @@ impl Live {
     /// Sets how many bytes are kept at most, tables included, and what happens then.
     pub fn set_cache_limit(&self, bytes: usize, when_full: WhenFull) {
         self.cache_mut().set_limit(bytes, when_full);
+    }
+
+    /// Whether so much is kept that further bytes are read each time anew.
+    pub fn is_full(&self) -> bool {
+        self.cache.read().unwrap_or_else(|e| e.into_inner()).is_full()
     }
 
     /// Sets for how long the process may be held at a time, from the first interrupt on; `None`

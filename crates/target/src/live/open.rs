@@ -11,7 +11,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use super::cache::{Cache, WhenFull};
 use super::remote::Remote;
-use super::{DEFAULT_CACHE_LIMIT, Live, Maps, Mode, Obstacle};
+use super::{LEAST_CACHE_LIMIT, Live, MOST_CACHE_LIMIT, Maps, Mode, Obstacle};
 use crate::procfs::{self, Stat};
 
 /// Why a process could not be opened.
@@ -79,7 +79,7 @@ impl Live {
         let live = Live {
             pid,
             remote: Remote::new(pid, mem),
-            cache: RwLock::new(Cache::new(DEFAULT_CACHE_LIMIT, WhenFull::ReadPast)),
+            cache: RwLock::new(Cache::new(cache_limit(), WhenFull::ReadPast)),
             mode: AtomicU8::new(Mode::Running as u8),
             max_pause: Mutex::new(None),
             expired: Arc::default(),
@@ -156,4 +156,11 @@ fn failed(pid: u32, name: &str, source: io::Error) -> OpenLiveError {
         }
         _ => OpenLiveError::Io { path: procfs::path(pid, name), source },
     }
+}
+
+/// How much is kept of a process: a quarter of the memory that is there to be had, within bounds.
+fn cache_limit() -> usize {
+    let available = procfs::available_memory().unwrap_or(0);
+    let quarter = usize::try_from(available / 4).unwrap_or(usize::MAX);
+    quarter.clamp(LEAST_CACHE_LIMIT, MOST_CACHE_LIMIT)
 }

@@ -28,6 +28,15 @@ pub(crate) fn read(pid: u32, name: &str) -> io::Result<Vec<u8>> {
     std::fs::read(path(pid, name))
 }
 
+/// The memory of this machine that can be had without swapping, in bytes, as the kernel estimates
+/// it (`MemAvailable` of `/proc/meminfo`).
+pub(crate) fn available_memory() -> Option<u64> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
 /// The thread ids of a process, in the kernel's order.
 pub(crate) fn tasks(pid: u32) -> io::Result<Vec<u32>> {
     let mut tids = Vec::new();
