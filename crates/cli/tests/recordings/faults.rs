@@ -2,7 +2,7 @@
 //! panic, a hang, an allocation without bound, or a wrong answer that looks whole.
 //!
 //! All reads of all questions of all recordings are some millions, so a plain run lets only some
-//! fail, others in each recording. `MAPSCOPE_EVERY_READ=1` lets each.
+//! fail, others in each recording. `MAPSCOPE_EVERY_READ=1` lets each, and `=8` every eighth.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -76,10 +76,7 @@ fn one(subject: &Subject<'_>, question: &Question) -> Vec<String> {
         return subject.has_dwarf().then_some(wrong).into_iter().collect();
     };
     let reads = failing.reads();
-    let stride = match std::env::var_os("MAPSCOPE_EVERY_READ") {
-        Some(_) => 1,
-        None => reads.div_ceil(SAMPLE).max(1),
-    };
+    let stride = stride().unwrap_or(reads.div_ceil(SAMPLE)).max(1);
     // Another beginning in each recording and question, so that together they try most.
     let first = agree::array(subject.truth, "maps").len() * 7 + question.name.len() + reads;
     let mut wrong = Vec::new();
@@ -100,6 +97,12 @@ fn one(subject: &Subject<'_>, question: &Question) -> Vec<String> {
         );
     }
     wrong
+}
+
+/// Every which read of a question fails, where that was asked for.
+fn stride() -> Option<usize> {
+    let asked = std::env::var("MAPSCOPE_EVERY_READ").ok()?;
+    Some(asked.parse().expect("MAPSCOPE_EVERY_READ is a number"))
 }
 
 /// What is wrong with the answer `said`, given after a read failed.
