@@ -110,11 +110,11 @@ impl Stream<'_, '_, '_> {
                 go.progress.step(u64::from(block.full.count_ones()));
                 batch.push(&block);
                 if batch.is_full() || batch.len() as u64 >= self.left {
-                    self.flush(&mut batch, &mut pair)?;
+                    self.flush(go, &mut batch, &mut pair)?;
                 }
                 go.flow()
             });
-            let _ = self.flush(&mut batch, &mut pair);
+            let _ = self.flush(go, &mut batch, &mut pair);
             walked
         };
         walked.map_err(|damage| damage.to_string())
@@ -134,9 +134,15 @@ impl Stream<'_, '_, '_> {
         })
     }
 
-    /// Emits what has been gathered.
-    fn flush(&mut self, batch: &mut Batch, pair: &mut Pair<'_, '_>) -> ControlFlow<()> {
+    /// Emits what has been gathered, as long as nobody asks to stop: whoever reads it may be slow.
+    fn flush(
+        &mut self,
+        go: &Go<'_>,
+        batch: &mut Batch,
+        pair: &mut Pair<'_, '_>,
+    ) -> ControlFlow<()> {
         let flow = batch.in_order(|key, elem| {
+            go.flow()?;
             let elem = pair.elem.as_mut().map(|series| series.value(elem));
             self.row(Cell::Value(pair.key.value(key)), Cell::maybe(elem, Cell::Value))
         });

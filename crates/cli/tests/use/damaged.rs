@@ -30,16 +30,34 @@ struct Piece {
     len: usize,
 }
 
+/// A file of the demo.
+pub(crate) fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/demo").join(name)
+}
+
+/// What it holds, decompressed.
+pub(crate) fn unpacked(name: &str) -> Vec<u8> {
+    let packed = File::open(sample(name)).expect("the sample");
+    let mut bytes = Vec::new();
+    let mut plain = ruzstd::decoding::StreamingDecoder::new(packed).expect("zstd");
+    std::io::Read::read_to_end(&mut plain, &mut bytes).expect("zstd");
+    bytes
+}
+
 impl Core {
     fn demo(dir: &Dir) -> Core {
-        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/demo");
-        let packed = File::open(samples.join("core.zst")).expect("the sample");
-        let mut bytes = Vec::new();
-        let mut plain = ruzstd::decoding::StreamingDecoder::new(packed).expect("zstd");
-        std::io::Read::read_to_end(&mut plain, &mut bytes).expect("zstd");
+        let bytes = unpacked("core.zst");
         let path = dir.file("core", &bytes);
         let file = File::options().write(true).open(&path).expect("a file");
-        Core { file, path, exe: samples.join("exe.zst"), bytes }
+        Core { file, path, exe: sample("exe.zst"), bytes }
+    }
+
+    /// What `ls` says while the file ends at `len`.
+    fn cut(&self, len: usize) -> Run {
+        self.file.set_len(len as u64).expect("cut");
+        let run = self.ls();
+        self.file.write_all_at(&self.bytes[len..], len as u64).expect("mended");
+        run
     }
 
     /// What `ls` says while `patch` is in place of what is at `at`.
@@ -178,5 +196,71 @@ fn notes_that_are_cut_or_garbage() {
         answer(&core.with(note.at + 4, &[0xff; 4]), &format!("{what}, endless"));
         answer(&core.with(note.at, &[0xff; 4]), &format!("{what}, without a name"));
         answer(&core.with(note.at + 8, &[0; 4]), &format!("{what}, of no type"));
+    }
+}
+
+/// The file ends within each segment and each note, at its beginning and at its end.
+#[test]
+fn files_that_are_cut_everywhere() {
+    let dir = Dir::new("files_that_are_cut_everywhere");
+    let core = Core::demo(&dir);
+    let whole = answer(&core.ls(), "whole").expect("an answer");
+    let segments = core.headers(LOAD).into_iter().map(|header| Piece {
+        at: core.word(header + 8) as usize,
+        len: core.word(header + 32) as usize,
+    });
+    let pieces: Vec<Piece> = segments.chain(core.notes()).filter(|piece| piece.len > 0).collect();
+    let mut answered = 0;
+    for piece in &pieces {
+        for len in [piece.at, piece.at + piece.len / 2, piece.at + piece.len - 1] {
+            let what = format!("{len} bytes of {}", core.bytes.len());
+            let run = core.cut(len);
+            let told = run.stdout.contains("the core is truncated") || run.code == Some(2);
+            assert!(told, "{what}: {}", run.stdout);
+            let Some(said) = answer(&run, &what) else { continue };
+            answered += 1;
+            assert_eq!(said["complete"], false, "{what}: it looks whole");
+            let maps = [&said, &whole].map(|said| said["maps"].as_array().expect("maps").len());
+            assert!(maps[0] <= maps[1], "{what}: {maps:?}");
+        }
+    }
+    assert!(pieces.len() > 20 && answered > 0, "{answered} answers of {} pieces", pieces.len());
+}
+
+/// Each field of the file's header and of each segment's: none, all, and one more.
+#[test]
+fn header_fields_of_garbage() {
+    /// `Elf64_Ehdr` and `Elf64_Phdr`: where each field is, and its size.
+    const FILE: [(usize, usize); 14] = [
+        (0, 4),
+        (4, 1),
+        (5, 1),
+        (6, 1),
+        (16, 2),
+        (18, 2),
+        (20, 4),
+        (24, 8),
+        (32, 8),
+        (40, 8),
+        (48, 4),
+        (52, 2),
+        (54, 2),
+        (56, 2),
+    ];
+    const SEGMENT: [(usize, usize); 8] =
+        [(0, 4), (4, 4), (8, 8), (16, 8), (24, 8), (32, 8), (40, 8), (48, 8)];
+    let dir = Dir::new("header_fields_of_garbage");
+    let core = Core::demo(&dir);
+    // What is done to one of them is done to all, so some will do.
+    let loads = core.headers(LOAD);
+    let some = loads.iter().copied().step_by(loads.len().div_ceil(6).max(1));
+    let segments = some.chain(core.headers(NOTE));
+    let of_segments = segments.flat_map(|at| SEGMENT.map(|(field, size)| (at + field, size)));
+    for (at, size) in FILE.into_iter().chain(of_segments) {
+        let mut more = core.bytes[at..at + size].to_vec();
+        more[0] = more[0].wrapping_add(1);
+        for patch in [vec![0; size], vec![0xff; size], more] {
+            answer(&core.with(at, &patch), &format!("{patch:x?} at {at:#x}"));
+        }
     }
 }

@@ -140,6 +140,30 @@ fn without_the_capability() {
     assert!(doctor.stdout.contains("it has capabilities that we have not"), "{}", doctor.stdout);
 }
 
+/// The kernel's setting is the machine's, and is left as it is: where there is none, or it is 0, yama
+/// must not be blamed. What it does at each setting is tested with `Obstacle`.
+#[test]
+fn yama_as_it_is_set_here() {
+    let setting = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();
+    let scope: u32 = setting.map_or(0, |text| text.trim().parse().expect("a number"));
+    let cat = Cat::start();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mapscope"));
+    let run = match nix::unistd::geteuid().is_root() {
+        true => {
+            let mut setpriv = Command::new("setpriv");
+            let drop = ["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"];
+            setpriv.args(drop).arg(env!("CARGO_BIN_EXE_mapscope"));
+            finish(setpriv.args(["ls", &cat.pid()]))
+        }
+        false => finish(command.args(["ls", &cat.pid()])),
+    };
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert_eq!(run.stderr.contains("yama forbids it"), scope > 0, "{}", run.stderr);
+    let doctor = finish(mapscope().args(["doctor", "--format", "csv"])).stdout;
+    let said = doctor.lines().find(|line| line.starts_with("yama,")).expect("a check of yama");
+    assert_eq!(said.starts_with("yama,problem"), scope == 3, "{said}");
+}
+
 #[test]
 fn doctor_looks_into_a_container() {
     const NAME: &str = "doctor_looks_into_a_container";

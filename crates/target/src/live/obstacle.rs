@@ -74,9 +74,7 @@ impl Obstacle {
             let name = Status::of(by).map_or_else(|_| "?".into(), |s| s.name());
             found.push(Obstacle::Traced { by, name });
         }
-        if let Some(scope) = yama_scope().filter(|&scope| scope == 3 || scope > 0 && !capable) {
-            found.push(Obstacle::Yama { scope });
-        }
+        found.extend(yama_scope().and_then(|scope| of_yama(scope, capable)));
         found
     }
 
@@ -161,4 +159,37 @@ fn other_user_namespace(pid: u32) -> bool {
 fn yama_scope() -> Option<u32> {
     let text = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok()?;
     text.trim().parse().ok()
+}
+
+/// What yama keeps us from (`yama_ptrace_access_check` of `security/yama/yama_lsm.c`): at 1 and 2
+/// those who lack the capability, at 3 all.
+fn of_yama(scope: u32, capable: bool) -> Option<Obstacle> {
+    let forbids = match scope {
+        0 => false,
+        1 | 2 => !capable,
+        _ => true,
+    };
+    forbids.then_some(Obstacle::Yama { scope })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Obstacle, of_yama};
+
+    #[test]
+    fn yama_stands_in_the_way_of_those_it_does() {
+        let yama = |scope| Some(Obstacle::Yama { scope });
+        let found = [0, 1, 2, 3].map(|scope| [of_yama(scope, false), of_yama(scope, true)]);
+        let wanted = [[None, None], [yama(1), None], [yama(2), None], [yama(3), yama(3)]];
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn what_yama_forbids_is_said_with_its_remedy() {
+        let said = |scope| Obstacle::list(&[Obstacle::Yama { scope }]);
+        let settable = "yama forbids it (kernel.yama.ptrace_scope is 1) \
+                        (run mapscope as root, or: sysctl kernel.yama.ptrace_scope=0)";
+        assert_eq!(said(1), settable);
+        assert!(said(3).contains("scope 3 holds until the next boot; write a core instead"));
+    }
 }
