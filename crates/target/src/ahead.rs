@@ -6,8 +6,8 @@ use crate::{Addr, Fault, Memory};
 const PAGE: usize = 4096;
 /// The window of a read that does not follow the one before.
 const LEAST: usize = 2 * PAGE;
-/// The largest window: half of a second-level cache has room for it.
-const MOST: usize = 256 << 10;
+/// The largest window: a second-level cache has room for several.
+const MOST: usize = 64 << 10;
 
 /// Reads many pieces that lie by rising address, more or less: one read of a target for all that
 /// lie together. As with a kernel's readahead, the window doubles as long as one follows another, and

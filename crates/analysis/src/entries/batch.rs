@@ -32,7 +32,7 @@ struct Part {
 }
 
 /// The bytes of its entries at which a batch is full, with their order.
-const BATCH_BYTES: usize = 50 << 20;
+const BATCH_BYTES: usize = 48 << 20;
 /// The largest key or elem that a slot itself holds (`MapMaxKeyBytes`, Go 1.26 internal/abi/map.go;
 /// the same in every release).
 const INLINE: u64 = 128;
