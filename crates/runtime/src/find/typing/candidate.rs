@@ -1,10 +1,10 @@
 //! Types that a map may be of, in order of likelihood.
 
 use std::cmp::Reverse;
-
-use mapscope_target::Addr;
+use std::rc::Rc;
 
 use super::MapTypes;
+use super::subject::Subject;
 use crate::Go;
 use crate::maps::Placement;
 use crate::types::{Kind, TypeId};
@@ -80,17 +80,6 @@ impl Why {
     }
 }
 
-/// Sorts candidates by likelihood.
-pub(super) fn sort(go: &Go<'_>, candidates: &mut [Candidate]) {
-    candidates.sort_by_cached_key(|one| {
-        let Why { wrong, right, odd, uses, .. } = one.why;
-        let agrees = i64::from(right) - i64::from(odd);
-        let ty = go.types.get(one.ty);
-        let rare = rarity(go, one.ty);
-        (wrong, Reverse(agrees), Reverse(uses), rare, ty.named, ty.name.clone())
-    });
-}
-
 /// How rarely programs have maps of such keys and elems.
 fn rarity(go: &Go<'_>, map: TypeId) -> u32 {
     let of = |ty: TypeId| {
@@ -108,14 +97,33 @@ fn rarity(go: &Go<'_>, map: TypeId) -> u32 {
 }
 
 impl MapTypes<'_, '_> {
-    /// What speaks for and against type `ty` of the map at `addr`.
-    pub(super) fn why(&self, addr: Addr, ty: TypeId, placed: &Placement) -> Why {
+    /// What speaks for and against type `ty` of a map.
+    pub(super) fn why(&self, subject: &mut Subject, ty: TypeId, placed: &Placement) -> Why {
         let code = self.go.image.debug.is_none().then(|| self.go.code());
-        let evidence = self.contents(addr, ty);
+        let evidence = self.contents(subject, ty);
         Why {
             keys: placed.agree as u32,
             uses: code.map_or(0, |code| code.map_uses(ty)),
             ..evidence
         }
+    }
+
+    /// Sorts candidates by likelihood.
+    pub(super) fn sort(&self, candidates: &mut [Candidate]) {
+        candidates.sort_by_cached_key(|one| {
+            let Why { wrong, right, odd, uses, .. } = one.why;
+            let agrees = i64::from(right) - i64::from(odd);
+            (wrong, Reverse(agrees), Reverse(uses), self.rank(one.ty))
+        });
+    }
+
+    /// Sorts what nothing else tells apart: rare types last, then by name.
+    fn rank(&self, ty: TypeId) -> Rc<(u32, bool, String)> {
+        let mut ranks = self.ranks.borrow_mut();
+        let rank = ranks.entry(ty).or_insert_with(|| {
+            let map = self.go.types.get(ty);
+            Rc::new((rarity(self.go, ty), map.named, map.name.clone()))
+        });
+        Rc::clone(rank)
     }
 }

@@ -1,12 +1,10 @@
 //! Whether what is there can be a map of a type.
 
-use std::ops::ControlFlow;
-
 use mapscope_report::Value;
 use mapscope_target::{Addr, MemoryExt};
 
-use super::hashes::{Hashes, Met};
-use crate::maps::{MapAt, entries};
+use super::hashes::Hashes;
+use super::subject::Subject;
 use crate::types::{Kind, TypeId};
 use crate::{Decoder, Go, Limits};
 
@@ -34,65 +32,30 @@ pub enum Misfit {
 
 /// Why the map at `addr` cannot be of type `ty`, if it cannot.
 pub fn misfit(go: &Go<'_>, addr: Addr, ty: TypeId) -> Option<Misfit> {
-    let map = go.map_at(addr, Some(ty));
+    let (map, mut subject) = (go.map_at(addr, Some(ty)), Subject::new(addr));
     if map.slots.is_none() {
         return Some(Misfit::NoMapType);
     }
-    if !arrays_fit(go, &map) {
+    if !subject.arrays_fit(go, &map) {
         return Some(Misfit::Arrays);
     }
-    match Hashes::new(go).place(&map, ty, &mut Met::default()) {
+    match Hashes::new(go).place(&map, ty, &mut subject.placed) {
         Some(placed) if !placed.is_sound() => {
             let keys = placed.agree.saturating_add(placed.differ);
             Some(Misfit::Hashes { differ: placed.differ, keys })
         }
-        _ => (!decodes(go, &map, ty)).then_some(Misfit::Entries),
+        _ => (!subject.decodes(go, &map, ty, false)).then_some(Misfit::Entries),
     }
 }
 
-/// Entries tried of each candidate.
-const MAX_TRIED: u64 = 64;
-
-/// Whether the map has as many entries as its header says, whose keys and elems all decode.
-pub(super) fn decodes(go: &Go<'_>, at: &MapAt, ty: TypeId) -> bool {
-    let Some(map) = go.types.map(ty) else { return false };
-    let (Some(slots), Ok(len)) = (at.slots, go.shape.len(go.memory(), at.addr)) else {
-        return false;
-    };
+/// Whether what is at each of these places can be a value of type `ty`.
+pub(super) fn are_values(go: &Go<'_>, mut places: impl Iterator<Item = Addr>, ty: TypeId) -> bool {
     let decoder = Decoder::new(go, Limits { depth: 1, items: 8, string: 64 });
-    let (mut seen, mut sound) = (0, true);
-    let walked = go.shape.blocks(go.reader(), at, &mut |block| {
-        for entry in entries(&block, &slots, go.memory()) {
-            seen += 1;
-            sound = entry.is_ok_and(|e| {
-                is_value(go, &decoder, e.key, map.key) && is_value(go, &decoder, e.elem, map.elem)
-            });
-            if !sound || seen == MAX_TRIED {
-                return ControlFlow::Break(());
-            }
-        }
-        go.flow()
-    });
-    walked.is_ok() && sound && (seen == len || seen == MAX_TRIED)
-}
-
-/// Whether the arrays of the map are of the size that buckets or groups of this layout take:
-/// neither too short, nor larger than spare buckets and a size class make them.
-pub(super) fn arrays_fit(go: &Go<'_>, map: &MapAt) -> bool {
-    let Some(slots) = map.slots else { return false };
-    let Ok(arrays) = go.shape.arrays(go.reader(), map) else { return false };
-    arrays.iter().filter(|array| array.count > 0 && array.blocks && !array.on_stack).all(|array| {
-        let need = array.count.saturating_mul(slots.block_size);
-        array.bytes == go.heap.rounded(need, !slots.pointer_free)
+    let is_bool = go.types.get(ty).kind == Kind::Bool;
+    places.all(|at| {
+        let no_bool = is_bool && go.memory().u8(at).is_ok_and(|byte| byte > 1);
+        !no_bool && plausible(&decoder.at(at, ty))
     })
-}
-
-/// Whether what is at `at` can be a value of type `ty`.
-fn is_value(go: &Go<'_>, decoder: &Decoder<'_, '_>, at: Addr, ty: TypeId) -> bool {
-    if go.types.get(ty).kind == Kind::Bool && go.memory().u8(at).is_ok_and(|byte| byte > 1) {
-        return false;
-    }
-    plausible(&decoder.at(at, ty))
 }
 
 fn plausible(value: &Value<'_>) -> bool {

@@ -13,6 +13,7 @@ mod hashes;
 mod leads;
 mod listed;
 mod pointee;
+mod subject;
 
 use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
@@ -30,6 +31,7 @@ pub use fits::{Misfit, misfit};
 use hashes::Hashes;
 use leads::Leads;
 use listed::Listed;
+use subject::Subject;
 
 /// Every map type that has a descriptor, and what tells them apart.
 pub(super) struct MapTypes<'g, 'a> {
@@ -41,6 +43,8 @@ pub(super) struct MapTypes<'g, 'a> {
     leads: Leads,
     /// Guesses made: many maps share one.
     guesses: RefCell<FxHashSet<Rc<Guess>>>,
+    /// How rarely programs have maps of a type, and its name.
+    ranks: RefCell<FxHashMap<TypeId, Rc<(u32, bool, String)>>>,
 }
 
 /// What the allocator keeps of an array without a type: its size class, whether it has pointers,
@@ -93,6 +97,7 @@ impl<'g, 'a> MapTypes<'g, 'a> {
             hashes: Hashes::new(go),
             leads: Leads::default(),
             guesses: RefCell::default(),
+            ranks: RefCell::default(),
         }
     }
 
@@ -112,17 +117,17 @@ impl<'g, 'a> MapTypes<'g, 'a> {
         if let Some(storage) = self.go.heap.type_word(array) {
             return match self.listed().by_storage.get(&storage)?.as_slice() {
                 [one] => Some(Typing::known(*one, TypedBy::Array)),
-                several => self.decide(addr, self.left(addr, several)),
+                several => self.decide(&mut Subject::new(addr), several),
             };
         }
         let able = self.able(array);
-        self.decide(addr, self.left(addr, &able))
+        self.decide(&mut Subject::new(addr), &able)
     }
 
     /// The one of `near` that the map at `addr` can be of; the typing it has where that is none or
     /// several.
     pub(super) fn among(&self, addr: Addr, near: &[TypeId], typing: Typing) -> Typing {
-        match self.left(addr, near).types.as_slice() {
+        match self.left(&mut Subject::new(addr), near).types.as_slice() {
             [one] => Typing::known(*one, TypedBy::Elimination),
             _ => typing,
         }
@@ -130,7 +135,7 @@ impl<'g, 'a> MapTypes<'g, 'a> {
 
     /// Whether the map at `addr` can be of type `ty`.
     pub(super) fn can_be(&self, addr: Addr, ty: TypeId) -> bool {
-        !self.left(addr, &[ty]).types.is_empty()
+        !self.left(&mut Subject::new(addr), &[ty]).types.is_empty()
     }
 
     /// The types whose buckets or groups an array like the one at `array` can hold.
@@ -155,55 +160,56 @@ impl<'g, 'a> MapTypes<'g, 'a> {
         able
     }
 
-    /// Those of `types` that the map at `addr` can be of.
-    fn left(&self, addr: Addr, types: &[TypeId]) -> Left {
-        let (mut left, mut refuted) = (Left::default(), Vec::new());
-        let mut placed = hashes::Met::default();
+    /// Those of `types` that a map can be of.
+    fn left(&self, subject: &mut Subject, types: &[TypeId]) -> Left {
+        let (go, mut left, mut refuted) = (self.go, Left::default(), Vec::new());
         for ty in types {
-            let map = self.go.map_at(addr, Some(*ty));
-            if !fits::arrays_fit(self.go, &map) {
+            let map = go.map_at(subject.addr, Some(*ty));
+            if !subject.arrays_fit(go, &map) {
                 continue;
             }
-            match self.hashes.place(&map, *ty, &mut placed) {
+            match self.hashes.place(&map, *ty, &mut subject.placed) {
                 Some(placement) if !placement.is_sound() => refuted.push(*ty),
                 placement => {
-                    if fits::decodes(self.go, &map, *ty) {
+                    let placed = placement.unwrap_or_default();
+                    if subject.decodes(go, &map, *ty, placed.bits >= ENOUGH_BITS) {
                         left.types.push(*ty);
-                        left.placed = placement.unwrap_or_default();
+                        left.placed = placed;
                     }
                 }
             }
         }
         if left.types.is_empty() {
-            let decodes =
-                |ty: &TypeId| fits::decodes(self.go, &self.go.map_at(addr, Some(*ty)), *ty);
-            left.refuted = refuted.iter().any(decodes);
+            let mut decodes =
+                |ty| subject.decodes(go, &go.map_at(subject.addr, Some(ty)), ty, false);
+            left.refuted = refuted.into_iter().any(&mut decodes);
         }
         left
     }
 
-    /// What is to be said of a map that can be of these types.
-    fn decide(&self, addr: Addr, left: Left) -> Option<Typing> {
+    /// What is to be said of a map that is of one of these types, or of none.
+    fn decide(&self, subject: &mut Subject, types: &[TypeId]) -> Option<Typing> {
+        let left = self.left(subject, types);
         match left.types.as_slice() {
             // A map, but of a type that is not listed, or broken.
             [] if left.refuted => Some(Typing::UNKNOWN),
             [] => None,
             [one] if left.placed.bits >= ENOUGH_BITS => Some(Typing::known(*one, TypedBy::Hash)),
             [one] => Some(Typing::known(*one, TypedBy::Elimination)),
-            several => Some(self.guess(addr, several, &left.placed)),
+            several => Some(self.guess(subject, several, &left.placed)),
         }
     }
 
-    /// The likeliest of several types, all of which the map at `addr` can be of.
-    fn guess(&self, addr: Addr, types: &[TypeId], placed: &Placement) -> Typing {
+    /// The likeliest of several types, all of which a map can be of.
+    fn guess(&self, subject: &mut Subject, types: &[TypeId], placed: &Placement) -> Typing {
         let mut candidates: Vec<Candidate> = types
             .iter()
-            .map(|ty| Candidate { ty: *ty, why: self.why(addr, *ty, placed) })
+            .map(|ty| Candidate { ty: *ty, why: self.why(subject, *ty, placed) })
             .collect();
         if candidates.iter().any(|one| one.why.wrong == 0) {
             candidates.retain(|one| one.why.wrong == 0);
         }
-        candidate::sort(self.go, &mut candidates);
+        self.sort(&mut candidates);
         match candidates.as_slice() {
             [one] => Typing::known(one.ty, TypedBy::Elimination),
             [one, other, ..] if one.why.uses > 0 && other.why.uses == 0 && self.alike(types) => {

@@ -1,20 +1,19 @@
 //! Whether what keys and elems hold, and what they lead to, is what their types say.
 
-use std::ops::ControlFlow;
-
 use mapscope_target::{Addr, MemoryExt};
 
 use super::MapTypes;
 use super::candidate::Why;
 use super::leads::{Lead, To};
+use super::subject::Subject;
 use crate::find::coded::begins_with;
 use crate::hash::half;
-use crate::maps::{Entry, entries};
+use crate::maps::Entry;
 use crate::types::TypeId;
 use crate::value::word;
 
 /// Entries of a map whose contents are looked at.
-const MAX_ENTRIES: u32 = 8;
+const MAX_ENTRIES: usize = 8;
 
 /// Zeros and ones that say nothing of whether they are bools.
 const FEW_BOOLS: u32 = 2;
@@ -41,25 +40,16 @@ impl Says {
 }
 
 impl MapTypes<'_, '_> {
-    /// What the first entries of the map at `addr` say of type `ty`.
-    pub(super) fn contents(&self, addr: Addr, ty: TypeId) -> Why {
+    /// What the first entries of a map say of type `ty`.
+    pub(super) fn contents(&self, subject: &mut Subject, ty: TypeId) -> Why {
         let go = self.go;
-        let (mut why, mut bools, mut left) = (Why::default(), 0u32, MAX_ENTRIES);
-        let at = go.map_at(addr, Some(ty));
-        let (Some(map), Some(slots)) = (go.types.map(ty), at.slots) else { return why };
-        // What cannot be read says nothing.
-        let _ = go.shape.blocks(go.reader(), &at, &mut |block| {
-            for entry in entries(&block, &slots, go.memory()).flatten() {
-                let Entry { key, elem, .. } = entry;
-                self.value(key, map.key, &mut why, &mut bools);
-                self.value(elem, map.elem, &mut why, &mut bools);
-                left = left.saturating_sub(1);
-                if left == 0 {
-                    return ControlFlow::Break(());
-                }
-            }
-            go.flow()
-        });
+        let (mut why, mut bools) = (Why::default(), 0u32);
+        let sample = subject.sample(go, &go.map_at(subject.addr, Some(ty)));
+        let (Some(map), Some(sample)) = (go.types.map(ty), sample) else { return why };
+        for Entry { key, elem, .. } in sample.entries.iter().take(MAX_ENTRIES) {
+            self.value(*key, map.key, &mut why, &mut bools);
+            self.value(*elem, map.elem, &mut why, &mut bools);
+        }
         why.right += bools.saturating_sub(FEW_BOOLS);
         why
     }
