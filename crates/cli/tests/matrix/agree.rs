@@ -61,6 +61,7 @@ pub(crate) fn stripped(
         if certain && row["type"] != fact["type"] {
             wrong.push(format!("{}: said to be {}", about(fact), row["type"]));
         }
+        wrong.extend(untold(fact, row));
         if row["len"] != fact["len"] {
             wrong.push(format!("{}: {} entries", about(fact), row["len"]));
         }
@@ -69,6 +70,20 @@ pub(crate) fn stripped(
     let listed = rows.iter().filter(|row| decoys.contains(text(row, "addr")));
     wrong.extend(listed.map(|row| format!("no map, but listed: {row}")));
     wrong
+}
+
+/// What is wrong with a row that does not know the type: what the map may be must be listed, and the
+/// right type among it. A map without storage may be of any type; of more candidates than are listed,
+/// the right one may be among the others.
+fn untold(fact: &Value, row: &Value) -> Option<String> {
+    if !row["typed_by"].is_null() || row["state"] == "lazy" {
+        return None;
+    }
+    let candidates = array(row, "candidates");
+    let right = candidates.iter().any(|one| one["type"] == fact["type"]);
+    let all = row["candidates_total"].as_u64() == Some(candidates.len() as u64);
+    let wrong = !right && all || candidates.is_empty();
+    wrong.then(|| format!("{}: its type is not among {}", about(fact), row["candidates"]))
 }
 
 /// Rows for what is no map, or for a map that the program knows nothing of.
@@ -133,6 +148,7 @@ fn one(fact: &Value, row: &Value) -> Vec<String> {
     if !lost {
         differ("type", &fact["type"], &row["type"]);
     }
+    let untold = untold(fact, row);
     differ("len", &fact["len"], &row["len"]);
     // The zoo names only states that are worth a name.
     match text(fact, "state") {
@@ -140,6 +156,7 @@ fn one(fact: &Value, row: &Value) -> Vec<String> {
         "" => differ("state", &"steady".into(), &row["state"]),
         _ => differ("state", &fact["state"], &row["state"]),
     }
+    wrong.extend(untold);
     wrong
 }
 

@@ -80,6 +80,9 @@ impl Why {
     }
 }
 
+/// How rarely programs have maps of a type, whether it has a name of its own, and what it is called.
+pub(super) type Rank = (u32, bool, String);
+
 /// How rarely programs have maps of such keys and elems.
 fn rarity(go: &Go<'_>, map: TypeId) -> u32 {
     let of = |ty: TypeId| {
@@ -118,7 +121,7 @@ impl MapTypes<'_, '_> {
     }
 
     /// Sorts what nothing else tells apart: rare types last, then by name.
-    fn rank(&self, ty: TypeId) -> Rc<(u32, bool, String)> {
+    fn rank(&self, ty: TypeId) -> Rc<Rank> {
         let mut ranks = self.ranks.borrow_mut();
         let rank = ranks.entry(ty).or_insert_with(|| {
             let map = self.go.types.get(ty);

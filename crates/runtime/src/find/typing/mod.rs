@@ -26,6 +26,7 @@ use super::TypedBy;
 use crate::Go;
 use crate::maps::{Damage, Placement};
 use crate::types::{TypeId, spelt};
+use candidate::Rank;
 pub use candidate::{Candidate, Guess, MAX_CANDIDATES, Why};
 pub use fits::{Misfit, misfit};
 use hashes::Hashes;
@@ -44,7 +45,7 @@ pub(super) struct MapTypes<'g, 'a> {
     /// Guesses made: many maps share one.
     guesses: RefCell<FxHashSet<Rc<Guess>>>,
     /// How rarely programs have maps of a type, and its name.
-    ranks: RefCell<FxHashMap<TypeId, Rc<(u32, bool, String)>>>,
+    ranks: RefCell<FxHashMap<TypeId, Rc<Rank>>>,
 }
 
 /// What the allocator keeps of an array without a type: its size class, whether it has pointers,
