@@ -128,8 +128,9 @@ impl<'g, 'a> MapTypes<'g, 'a> {
     /// The one of `near` that the map at `addr` can be of; the typing it has where that is none or
     /// several.
     pub(super) fn among(&self, addr: Addr, near: &[TypeId], typing: Typing) -> Typing {
+        let lost = self.go.lost();
         match self.left(&mut Subject::new(addr), near).types.as_slice() {
-            [one] => Typing::known(*one, TypedBy::Elimination),
+            [one] if self.go.lost() == lost => Typing::known(*one, TypedBy::Elimination),
             _ => typing,
         }
     }
@@ -190,6 +191,13 @@ impl<'g, 'a> MapTypes<'g, 'a> {
 
     /// What is to be said of a map that is of one of these types, or of none.
     fn decide(&self, subject: &mut Subject, types: &[TypeId]) -> Option<Typing> {
+        let lost = self.go.lost();
+        let typing = self.deduce(subject, types)?;
+        // What the target should have, but could not be read, has ruled nothing out.
+        Some(if self.go.lost() == lost { typing } else { Typing::UNKNOWN })
+    }
+
+    fn deduce(&self, subject: &mut Subject, types: &[TypeId]) -> Option<Typing> {
         let left = self.left(subject, types);
         match left.types.as_slice() {
             // A map, but of a type that is not listed, or broken.
