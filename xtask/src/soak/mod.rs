@@ -71,12 +71,17 @@ struct Shared {
     failed: Mutex<Option<anyhow::Error>>,
 }
 
-/// What was done. A cycle is an attach and what ended it.
+/// What was done. A cycle is an attach that was seen, and what ended it.
 #[derive(Default)]
 struct Tally {
     detached: AtomicU64,
+    /// Killed while they held a thread of the target.
     killed: AtomicU64,
+    /// Killed while they held none: no cycles.
+    killed_apart: AtomicU64,
     listed: AtomicU64,
+    /// Answers that said why they are not whole.
+    cut_short: AtomicU64,
     listings_killed: AtomicU64,
     refused: AtomicU64,
 }
@@ -163,13 +168,16 @@ fn conclude(shared: &Shared, took: Duration, longest: u64, end: &str) {
     let tally = &shared.tally;
     let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
     println!(
-        "soak: {} cycles in {:.0} s: {} detached, {} killed; mapscope: {} answers checked, {} killed; \
-         {} times another tracer was there first",
+        "soak: {} cycles in {:.0} s: {} detached, {} killed while they held it ({} more while they \
+         did not); mapscope: {} answers checked, {} of them cut short and saying so, {} killed \
+         while it held it; {} times another tracer was there first",
         shared.done(),
         took.as_secs_f64(),
         count(&tally.detached),
         count(&tally.killed),
+        count(&tally.killed_apart),
         count(&tally.listed),
+        count(&tally.cut_short),
         count(&tally.listings_killed),
         count(&tally.refused),
     );

@@ -1,5 +1,6 @@
 //! The program that checks itself (`fixtures/soak`).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -117,18 +118,33 @@ impl Drop for Soaked {
 
 /// A thread of the process that is stopped or traced.
 fn stopped(pid: u32) -> Result<Option<String>> {
-    for task in fs::read_dir(format!("/proc/{pid}/task")).context("the target is gone")? {
-        let task = task?;
+    for task in tasks(pid)? {
         // One that has ended meanwhile is not stopped.
-        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let stat = fs::read_to_string(task.join("stat")).unwrap_or_default();
         let state = stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next());
-        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
-        let traced = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
-        if matches!(state, Some('t' | 'T')) || traced.is_some_and(|by| by.trim() != "0") {
-            return Ok(Some(task.file_name().to_string_lossy().into_owned()));
+        if matches!(state, Some('t' | 'T')) || tracer(&task).is_some() {
+            return Ok(task.file_name().map(|name| name.to_string_lossy().into_owned()));
         }
     }
     Ok(None)
+}
+
+/// The threads that trace a thread of the process.
+pub(super) fn tracers(pid: u32) -> Result<BTreeSet<String>> {
+    Ok(tasks(pid)?.iter().filter_map(|task| tracer(task)).collect())
+}
+
+/// The directories of its threads.
+fn tasks(pid: u32) -> Result<Vec<PathBuf>> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).context("the target is gone")?;
+    tasks.map(|task| Ok(task?.path())).collect()
+}
+
+/// The thread that traces one.
+fn tracer(task: &Path) -> Option<String> {
+    let status = fs::read_to_string(task.join("status")).unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim();
+    (tracer != "0").then(|| tracer.to_owned())
 }
 
 fn sources() -> PathBuf {
