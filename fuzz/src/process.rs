@@ -2,16 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::path::PathBuf;
 
 use mapscope_analysis::{Analysis, Entries, Get, Ls, Order, Show, Verify};
 use mapscope_binary::Elf;
 use mapscope_report::{Ndjson, Sink, Text};
 use mapscope_runtime::{Go, Image, Limits, splice};
-use mapscope_target::{
-    Addr, Core, Crash, Fault, Kind, Mapping, Memory, Packing, Progress, Target, Thread,
-};
+use mapscope_target::{Addr, Core, Fault, Memory, Packing, Progress, Target, delegate_target};
 
 /// What a report may take, in bytes: a process of some hundred maps has one of 100 KiB.
 const REPORT: usize = 64 << 20;
@@ -235,43 +231,5 @@ impl Memory for Tampered {
 }
 
 impl Target for Tampered {
-    fn kind(&self) -> Kind {
-        self.core.kind()
-    }
-
-    fn pid(&self) -> Option<u32> {
-        self.core.pid()
-    }
-
-    fn mappings(&self) -> &[Mapping] {
-        self.core.mappings()
-    }
-
-    fn threads(&self) -> Vec<Thread> {
-        self.core.threads()
-    }
-
-    fn auxv(&self) -> Vec<(u64, u64)> {
-        self.core.auxv()
-    }
-
-    fn exe_path(&self) -> Option<PathBuf> {
-        self.core.exe_path()
-    }
-
-    fn args(&self) -> Option<Vec<OsString>> {
-        self.core.args()
-    }
-
-    fn environ(&self) -> Option<Vec<OsString>> {
-        self.core.environ()
-    }
-
-    fn crash(&self) -> Option<Crash> {
-        self.core.crash()
-    }
-
-    fn as_memory(&self) -> &dyn Memory {
-        self
-    }
+    delegate_target!(self => &self.core);
 }

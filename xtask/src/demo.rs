@@ -9,7 +9,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::cache;
+use crate::fixtures::checkout;
 use crate::pins::{PINS, Pin};
+use crate::place::Place;
 use crate::process::{exists, quiet};
 use crate::toolchains::{go, install};
 
@@ -28,7 +30,7 @@ pub(crate) fn sample() -> Result<()> {
         bail!("zstd is missing (Debian: apt-get install zstd)");
     }
     core_goes_to_file()?;
-    let place = Place::make()?;
+    let place = Place::make(Path::new(PLACE))?;
     let exe = place.0.join("sessiond");
     build(&exe)?;
     let core = crash(&place.0, &exe)?;
@@ -87,27 +89,4 @@ fn pack(file: &Path, to: &Path) -> Result<u64> {
     // zstd hands on the mode of what it packed; the kernel's cores are the owner's alone.
     fs::set_permissions(to, fs::Permissions::from_mode(0o644))?;
     Ok(fs::metadata(to)?.len())
-}
-
-/// A directory that is removed with what is in it.
-struct Place(PathBuf);
-
-impl Place {
-    fn make() -> Result<Place> {
-        fs::create_dir(PLACE).with_context(|| format!("cannot make {PLACE}"))?;
-        Ok(Place(PLACE.into()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("cannot remove {}: {error}", self.0.display());
-        }
-    }
-}
-
-fn checkout() -> PathBuf {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask).to_path_buf()
 }

@@ -8,6 +8,7 @@ mod fixtures;
 mod fuzz;
 mod layouts;
 mod pins;
+mod place;
 mod process;
 mod recordings;
 mod soak;

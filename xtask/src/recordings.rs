@@ -3,15 +3,20 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use crate::cache;
+use crate::fixtures::checkout;
 use crate::pins::{PINS, Pin};
+use crate::place::Place;
 use crate::process::{exists, quiet};
 use crate::toolchains::{go, install};
+
+/// Where they are made: a recording names its executable.
+const PLACE: &str = "/var/tmp/mapscope-pond";
 
 /// How large all recordings may be together, in bytes: they are part of every clone.
 const LIMIT: u64 = 15_000_000;
@@ -108,7 +113,7 @@ fn cargo() -> Command {
 
 /// Makes `NAME.rec` and `NAME.json` in `home`: the recording, and what the program says of itself.
 fn record(build: &Build, home: &Path) -> Result<u64> {
-    let place = Place::make(&build.name())?;
+    let place = Place::make(&Path::new(PLACE).join(build.name()))?;
     let exe = place.0.join("pond");
     compile(build, &exe)?;
     let mut pond = Pond::start(&exe)?;
@@ -202,29 +207,4 @@ impl Drop for Pond {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// A directory that is removed with what is in it, at a path that names no place of this machine:
-/// the recording names its executable.
-struct Place(PathBuf);
-
-impl Place {
-    fn make(name: &str) -> Result<Place> {
-        let path = Path::new("/var/tmp/mapscope-pond").join(name);
-        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Place(path))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("cannot remove {}: {error}", self.0.display());
-        }
-    }
-}
-
-fn checkout() -> PathBuf {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask).to_path_buf()
 }

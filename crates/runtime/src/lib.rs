@@ -3,6 +3,7 @@
 //! All knowledge of Go releases is in this crate, and within it in [`evidence`]: nothing else
 //! asks how old the target's Go is.
 
+mod brackets;
 mod closure;
 pub mod code;
 pub mod evidence;

@@ -64,6 +64,54 @@ pub trait Target: Memory {
     }
 }
 
+/// The methods of a [`Target`] around another one, which leave everything but memory to that:
+/// `delegate_target!(self => self.inner)` in its implementation. Those that `Target` provides are not
+/// among them.
+#[macro_export]
+macro_rules! delegate_target {
+    ($this:ident => $inner:expr) => {
+        fn kind(&$this) -> $crate::Kind {
+            $crate::Target::kind($inner)
+        }
+
+        fn pid(&$this) -> Option<u32> {
+            $crate::Target::pid($inner)
+        }
+
+        fn mappings(&$this) -> &[$crate::Mapping] {
+            $crate::Target::mappings($inner)
+        }
+
+        fn threads(&$this) -> Vec<$crate::Thread> {
+            $crate::Target::threads($inner)
+        }
+
+        fn auxv(&$this) -> Vec<(u64, u64)> {
+            $crate::Target::auxv($inner)
+        }
+
+        fn exe_path(&$this) -> Option<std::path::PathBuf> {
+            $crate::Target::exe_path($inner)
+        }
+
+        fn args(&$this) -> Option<Vec<std::ffi::OsString>> {
+            $crate::Target::args($inner)
+        }
+
+        fn environ(&$this) -> Option<Vec<std::ffi::OsString>> {
+            $crate::Target::environ($inner)
+        }
+
+        fn crash(&$this) -> Option<$crate::Crash> {
+            $crate::Target::crash($inner)
+        }
+
+        fn as_memory(&$this) -> &dyn $crate::Memory {
+            $this
+        }
+    };
+}
+
 /// What a target's bytes come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

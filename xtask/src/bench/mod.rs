@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::fixtures::checkout;
 use crate::process::quiet;
 use measure::Limits;
 use options::{Options, Row};
@@ -136,11 +137,6 @@ fn build() -> Result<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| checkout().join("target"));
     Ok(target.join("release/mapscope"))
-}
-
-fn checkout() -> PathBuf {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask).to_path_buf()
 }
 
 /// What was measured, and on what.

@@ -1,10 +1,8 @@
 //! A target of which one read fails.
 
 use std::cell::Cell;
-use std::ffi::OsString;
-use std::path::PathBuf;
 
-use mapscope_target::{Addr, Crash, Fault, Kind, Mapping, Memory, Target, Thread, Why};
+use mapscope_target::{Addr, Fault, Memory, Target, Why, delegate_target};
 
 /// A target of which one read fails.
 pub(crate) struct Failing<'t> {
@@ -61,45 +59,7 @@ impl Memory for Failing<'_> {
 }
 
 impl Target for Failing<'_> {
-    fn kind(&self) -> Kind {
-        self.target.kind()
-    }
-
-    fn pid(&self) -> Option<u32> {
-        self.target.pid()
-    }
-
-    fn mappings(&self) -> &[Mapping] {
-        self.target.mappings()
-    }
-
-    fn threads(&self) -> Vec<Thread> {
-        self.target.threads()
-    }
-
-    fn auxv(&self) -> Vec<(u64, u64)> {
-        self.target.auxv()
-    }
-
-    fn exe_path(&self) -> Option<PathBuf> {
-        self.target.exe_path()
-    }
-
-    fn args(&self) -> Option<Vec<OsString>> {
-        self.target.args()
-    }
-
-    fn environ(&self) -> Option<Vec<OsString>> {
-        self.target.environ()
-    }
-
-    fn crash(&self) -> Option<Crash> {
-        self.target.crash()
-    }
-
-    fn as_memory(&self) -> &dyn Memory {
-        self
-    }
+    delegate_target!(self => self.target);
 
     fn lost(&self) -> usize {
         let failed = self.nth.get().is_some_and(|nth| nth < self.reads.get());

@@ -1,5 +1,7 @@
 //! From text to steps.
 
+use crate::brackets::closing;
+
 /// An expression, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed {
@@ -91,22 +93,8 @@ fn step(rest: &str) -> Result<(Op, &str), &'static str> {
 /// Splits before the `close` that ends what an `open` before `text` began. Quoted strings hide
 /// what is in them.
 fn until(text: &str, open: char, close: char) -> Option<(&str, &str)> {
-    let (mut depth, mut quoted, mut escaped) = (1, false, false);
-    for (i, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ if quoted => {}
-            c if c == open => depth += 1,
-            c if c == close => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some((&text[..i], &text[i + c.len_utf8()..]));
-        }
-    }
-    None
+    let end = closing(text, open, close)?;
+    Some((&text[..end], &text[end + close.len_utf8()..]))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::LiteralError;
 use super::node::{Elem, Node, Number, Spanned};
 use super::number::number;
 use super::quoted::{character, string};
+use crate::brackets::closing;
 
 /// Literals in each other, deeper than any key of a program.
 const MAX_DEPTH: u32 = 64;
@@ -247,24 +248,4 @@ impl<'t> Parser<'t> {
         self.at = self.text.len() - colon.len();
         Some((place, name.to_owned()))
     }
-}
-
-/// Where what an `open` before `text` began is closed. Quoted strings hide what is in them.
-fn closing(text: &str, open: char, close: char) -> Option<usize> {
-    let (mut depth, mut quoted, mut escaped) = (1u32, false, false);
-    for (i, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ if quoted => {}
-            c if c == open => depth += 1,
-            c if c == close => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(i);
-        }
-    }
-    None
 }

@@ -1,14 +1,12 @@
 //! Every read fails once: goroutines and stacks become incomplete, and nothing panics.
 
 use std::cell::Cell;
-use std::ffi::OsString;
-use std::path::PathBuf;
 
 use mapscope_binary::Elf;
 use mapscope_runtime::goroutine::Scheduler;
 use mapscope_runtime::{Go, Image};
 use mapscope_target::{
-    Addr, Crash, Fault, Freeze, Kind, Live, Mapping, Memory, Progress, Target, Thread, Why,
+    Addr, Fault, Freeze, Live, Memory, Progress, Target, Thread, Why, delegate_target,
 };
 
 use crate::zoo::{Zoo, zoos};
@@ -35,36 +33,7 @@ impl Memory for Failing<'_> {
 }
 
 impl Target for Failing<'_> {
-    fn kind(&self) -> Kind {
-        self.inner.kind()
-    }
-    fn pid(&self) -> Option<u32> {
-        Target::pid(self.inner)
-    }
-    fn mappings(&self) -> &[Mapping] {
-        self.inner.mappings()
-    }
-    fn threads(&self) -> Vec<Thread> {
-        self.inner.threads()
-    }
-    fn auxv(&self) -> Vec<(u64, u64)> {
-        self.inner.auxv()
-    }
-    fn exe_path(&self) -> Option<PathBuf> {
-        self.inner.exe_path()
-    }
-    fn args(&self) -> Option<Vec<OsString>> {
-        self.inner.args()
-    }
-    fn environ(&self) -> Option<Vec<OsString>> {
-        self.inner.environ()
-    }
-    fn crash(&self) -> Option<Crash> {
-        self.inner.crash()
-    }
-    fn as_memory(&self) -> &dyn Memory {
-        self
-    }
+    delegate_target!(self => self.inner);
 }
 
 /// How many goroutines were read, how many stacks whole, and how many things could not be read.

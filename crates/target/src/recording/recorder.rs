@@ -1,11 +1,9 @@
 //! A target that notes what is read of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
-use crate::{Addr, Crash, Fault, Kind, Mapping, Memory, Target, Thread, Why};
+use crate::{Addr, Fault, Memory, Target, Why, delegate_target};
 
 /// The unit in which is noted what was read: a page of amd64.
 pub(super) const PAGE: u64 = 4096;
@@ -88,45 +86,7 @@ impl Memory for Recorder<'_> {
 }
 
 impl Target for Recorder<'_> {
-    fn kind(&self) -> Kind {
-        self.target.kind()
-    }
-
-    fn pid(&self) -> Option<u32> {
-        self.target.pid()
-    }
-
-    fn mappings(&self) -> &[Mapping] {
-        self.target.mappings()
-    }
-
-    fn threads(&self) -> Vec<Thread> {
-        self.target.threads()
-    }
-
-    fn auxv(&self) -> Vec<(u64, u64)> {
-        self.target.auxv()
-    }
-
-    fn exe_path(&self) -> Option<PathBuf> {
-        self.target.exe_path()
-    }
-
-    fn args(&self) -> Option<Vec<OsString>> {
-        self.target.args()
-    }
-
-    fn environ(&self) -> Option<Vec<OsString>> {
-        self.target.environ()
-    }
-
-    fn crash(&self) -> Option<Crash> {
-        self.target.crash()
-    }
-
-    fn as_memory(&self) -> &dyn Memory {
-        self
-    }
+    delegate_target!(self => self.target);
 
     fn missed(&self) -> usize {
         self.target.missed()

@@ -82,9 +82,10 @@ impl Swiss {
         self.parse(&lines::header(memory, at, self.map.size)?, at)
     }
 
-    fn parse(&self, bytes: &[u8], at: Addr) -> Result<Header, Damage> {
+    /// A header as it lies in memory, whatever it says.
+    fn raw(&self, bytes: &[u8]) -> Header {
         let l = &self.map;
-        let header = Header {
+        Header {
             used: word(bytes, l.used),
             seed: word(bytes, l.seed),
             dir_ptr: Addr(word(bytes, l.dir_ptr)),
@@ -94,7 +95,11 @@ impl Swiss {
             writing: byte(bytes, l.writing),
             tombstone_possible: l.tombstone_possible.map(|offset| byte(bytes, offset)),
             clear_seq: word(bytes, l.clear_seq),
-        };
+        }
+    }
+
+    fn parse(&self, bytes: &[u8], at: Addr) -> Result<Header, Damage> {
+        let header = self.raw(bytes);
         let depth = header.depth <= MAX_DEPTH;
         Damage::unless(depth, at, "globalDepth is larger than memory")?;
         let lens = header.dir_len == 0 || header.dir_len == 1 << header.depth;

@@ -242,21 +242,6 @@ impl Swiss {
         tally.full
     }
 
-    fn raw(&self, bytes: &[u8]) -> Header {
-        let l = &self.map;
-        Header {
-            used: word(bytes, l.used),
-            seed: word(bytes, l.seed),
-            dir_ptr: Addr(word(bytes, l.dir_ptr)),
-            dir_len: word(bytes, l.dir_len),
-            depth: byte(bytes, l.global_depth),
-            shift: byte(bytes, l.global_shift),
-            writing: byte(bytes, l.writing),
-            tombstone_possible: l.tombstone_possible.map(|offset| byte(bytes, offset)),
-            clear_seq: word(bytes, l.clear_seq),
-        }
-    }
-
     fn raw_table(&self, bytes: &[u8], at: Addr) -> Raw {
         let l = &self.table;
         let half = |offset| word(bytes, offset) & 0xffff;
