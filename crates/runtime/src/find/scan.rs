@@ -63,6 +63,9 @@ pub fn scan(go: &Go<'_>, findings: &mut Findings) {
 struct Scanner {
     in_use: InUse,
     pointers: PointerMap,
+    /// The pointer bits of a span without any that a header would have, and how many objects it
+    /// has: spans of objects of one type are all alike.
+    barren: (PointerMap, u64),
 }
 
 impl Scanner {
@@ -76,16 +79,22 @@ impl Scanner {
         met: &FxHashSet<Addr>,
         mut found: impl FnMut(Addr, Option<Addr>),
     ) {
+        let known = go.heap.pointer_map(span, &mut self.pointers);
+        if known && self.barren.1 == span.nelems && self.barren.0 == self.pointers {
+            return;
+        }
         // Of a span that is just being freed nothing can be read: no map is lost with it.
         if self.in_use.read(go.memory(), span).is_err() {
             return;
         }
-        let known = go.heap.pointer_map(span, &mut self.pointers);
         let (words, wanted) = (span.elemsize / 8, go.shape.pointer_words());
+        let mut barren = known;
         for index in 0..span.nelems.min(MAX_OBJECTS) {
-            if !self.in_use.is(index)
-                || known && self.pointers.words(index * words, words) != wanted
-            {
+            if known && self.pointers.words(index * words, words) != wanted {
+                continue;
+            }
+            barren = false;
+            if !self.in_use.is(index) {
                 continue;
             }
             let Some(addr) = span.object(index) else { return };
@@ -94,6 +103,10 @@ impl Scanner {
             {
                 found(addr, array);
             }
+        }
+        if barren {
+            std::mem::swap(&mut self.barren.0, &mut self.pointers);
+            self.barren.1 = span.nelems;
         }
     }
 }

@@ -98,7 +98,7 @@ impl PointerBits {
 }
 
 /// Which words of a run of objects hold pointers.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct PointerMap {
     bytes: Vec<u8>,
     /// Bits of the first byte that are of words before.
