@@ -1,7 +1,9 @@
 //! `show`: one map in full.
 
 mod layout;
+mod mark;
 mod picture;
+mod spans;
 
 use mapscope_report::{Cell, Column, Field, Note, Sink, Table};
 use mapscope_runtime::Go;
@@ -10,7 +12,9 @@ use mapscope_runtime::maps::{Care, State, Survey};
 use crate::chosen::Chosen;
 use crate::frame::{finish, head};
 use crate::{Analysis, Error};
+use mark::Mark;
 use picture::Picture;
+use spans::Spans;
 
 /// Shows one map in full.
 pub struct Show {
@@ -71,6 +75,8 @@ impl Analysis for Show {
         let survey = go.survey(&at, Care::Exact);
         let header = go.shape.explain(go.reader(), &at);
         let arrays = go.shape.arrays(go.reader(), &at);
+        let spans = Spans::of(go, chosen.addr, arrays.as_deref().unwrap_or_default());
+        let mark = Mark::of(go, chosen.addr);
         let picture = Picture::of(go, &at);
         let fields = chosen.fields(go);
         go.thaw()?;
@@ -99,10 +105,12 @@ impl Analysis for Show {
             }
             Err(damage) => missing.push(format!("its header: {damage}")),
         }
+        mark.emit(sink, &mut missing)?;
         match arrays {
             Ok(arrays) => emit_arrays(&arrays, sink)?,
             Err(damage) => missing.push(format!("its arrays: {damage}")),
         }
+        spans.emit(sink, &mut missing)?;
         match picture {
             Ok(picture) => self.emit_picture(&picture, sink)?,
             Err(damage) => missing.push(format!("its occupancy: {damage}")),

@@ -1,6 +1,6 @@
 //! What is asked of every recording: each analysis there is, of each map that its truth names.
 
-use mapscope_analysis::{Analysis, By, Entries, Get, Ls, Order, Show, SortKey, Verify};
+use mapscope_analysis::{Analysis, By, Entries, Get, Goroutines, Ls, Order, Show, SortKey, Verify};
 use mapscope_runtime::Limits;
 use serde_json::Value;
 
@@ -33,6 +33,8 @@ pub(crate) fn overall() -> Vec<Question> {
         question("ls", ls(None)),
         question("ls --by type", ls(Some(By::Type))),
         question("verify", Verify { map: None, racing: false }),
+        question("goroutines", Goroutines::default()),
+        question("goroutines --each", Goroutines { each: true, ..Goroutines::default() }),
     ]
 }
 

@@ -5,6 +5,7 @@ mod bits;
 mod class;
 mod ground;
 mod list;
+mod owner;
 mod span;
 
 use std::cell::RefCell;
@@ -15,7 +16,10 @@ pub use bits::PointerMap;
 
 use bits::{PointerBits, Words};
 pub use class::SizeClasses;
+use owner::Lists;
+
 pub use ground::{Ground, Terrain};
+pub use owner::{Owner, SpanFacts};
 pub use span::{InUse, MAX_OBJECTS, Span, SpanLayout};
 
 use crate::evidence::{HeapArena, Mheap, Missing, Source};
@@ -67,6 +71,8 @@ pub struct Heap<'a> {
     span: SpanLayout,
     bits: PointerBits,
     geometry: Geometry,
+    /// What tells in whose list a span is.
+    lists: Option<Lists>,
     classes: SizeClasses,
     /// More bytes than its spans can have in all.
     most: u64,
@@ -109,12 +115,14 @@ impl<'a> Heap<'a> {
         mheap: Addr,
         classes: SizeClasses,
     ) -> Result<Heap<'a>, Missing> {
+        let (layout, span) = (Mheap::load(source)?, SpanLayout::load(source)?);
         Ok(Heap {
             memory,
             mheap,
-            layout: Mheap::load(source)?,
+            lists: Lists::load(source, layout.sweepgen, span.counts())?,
+            layout,
             arena: HeapArena::load(source)?,
-            span: SpanLayout::load(source)?,
+            span,
             bits: PointerBits::load(source),
             geometry: Geometry::load(source),
             classes,

@@ -149,6 +149,11 @@ impl SpanLayout {
         self.at.large_type.is_some()
     }
 
+    /// Where a span keeps its `sweepgen` and its `allocCount`.
+    pub(super) fn counts(&self) -> (Option<u64>, Option<u64>) {
+        (self.at.sweepgen, self.at.alloc_count)
+    }
+
     /// Bytes of the structure that are read.
     pub(super) fn size(&self) -> usize {
         (self.at.size as usize).min(MAX_LAYOUT)

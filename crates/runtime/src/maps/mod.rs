@@ -76,6 +76,17 @@ pub struct HeaderField {
     pub meaning: String,
 }
 
+/// The mark that a writer sets in a header, so that others notice it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteMark {
+    /// It is set.
+    pub set: bool,
+    /// What it is in the header: `flags & hashWriting`, `writing`.
+    pub what: &'static str,
+    /// How writers set and clear it.
+    pub manner: &'static str,
+}
+
 /// How thorough a survey is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Care {
@@ -113,6 +124,9 @@ pub trait MapShape {
 
     /// What `len` of the map says.
     fn len(&self, memory: &dyn Memory, header: Addr) -> Result<u64, Fault>;
+
+    /// The mark that writers set in the header at `header`.
+    fn write_mark(&self, memory: &dyn Memory, header: Addr) -> Result<WriteMark, Fault>;
 
     /// Size, storage and state of a map.
     fn survey(&self, reader: Reader<'_>, map: &MapAt, care: Care) -> Result<Survey, Damage>;

@@ -19,7 +19,7 @@ use mapscope_target::{Addr, Fault, Memory, MemoryExt};
 use super::lookup::{Lookup, LookupError, Seek};
 use super::placed::{HashOf, Placement};
 use super::survey::{Array, Survey};
-use super::{Care, Damage, HeaderField, MapAt, MapShape, Reader, Visit};
+use super::{Care, Damage, HeaderField, MapAt, MapShape, Reader, Visit, WriteMark};
 use crate::evidence::{Hmap, MapExtra, Missing, Source};
 use crate::types::SlotLayout;
 use crate::verify::{Outcome, Site};
@@ -58,6 +58,16 @@ impl MapShape for Classic {
 
     fn len(&self, memory: &dyn Memory, header: Addr) -> Result<u64, Fault> {
         memory.u64(Addr(header.0.wrapping_add(self.hmap.count)))
+    }
+
+    fn write_mark(&self, memory: &dyn Memory, header: Addr) -> Result<WriteMark, Fault> {
+        let flags = memory.u8(Addr(header.0.wrapping_add(self.hmap.flags)))?;
+        // `h.flags ^= hashWriting` and `h.flags &^= hashWriting` in runtime/map.go.
+        Ok(WriteMark {
+            set: flags & header::HASH_WRITING != 0,
+            what: "flags, bit hashWriting (4)",
+            manner: "toggled as a write begins, cleared as it ends: after two at once it may read 0",
+        })
     }
 
     fn survey(&self, reader: Reader<'_>, map: &MapAt, care: Care) -> Result<Survey, Damage> {

@@ -17,7 +17,7 @@ use super::lines::{self, byte, word};
 use super::lookup::{Lookup, LookupError, Seek};
 use super::placed::{HashOf, Placement};
 use super::survey::{Array, State, Survey};
-use super::{Block, Care, Damage, HeaderField, MapAt, MapShape, Reader, SLOTS, Visit};
+use super::{Block, Care, Damage, HeaderField, MapAt, MapShape, Reader, SLOTS, Visit, WriteMark};
 use crate::evidence::{Missing, Source, SwissMap, SwissTable};
 use crate::types::SlotLayout;
 use crate::verify::{Outcome, Site};
@@ -262,6 +262,16 @@ impl MapShape for Swiss {
 
     fn len(&self, memory: &dyn Memory, header: Addr) -> Result<u64, Fault> {
         memory.u64(Addr(header.0.wrapping_add(self.map.used)))
+    }
+
+    fn write_mark(&self, memory: &dyn Memory, header: Addr) -> Result<WriteMark, Fault> {
+        let writing = memory.u8(Addr(header.0.wrapping_add(self.map.writing)))?;
+        // `m.writing ^= 1` in internal/runtime/maps, at both ends of each write.
+        Ok(WriteMark {
+            set: writing != 0,
+            what: "writing",
+            manner: "toggled as a write begins and as it ends: after two at once it may read 0",
+        })
     }
 
     fn survey(&self, reader: Reader<'_>, map: &MapAt, _: Care) -> Result<Survey, Damage> {
