@@ -24,6 +24,7 @@ mod module;
 mod proof;
 mod series;
 mod splice;
+pub mod spread;
 pub mod stack;
 mod symbols;
 pub mod types;

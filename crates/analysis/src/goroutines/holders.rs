@@ -25,6 +25,8 @@ const HOLDERS: &[Column] = &[
 pub(super) struct Held {
     fields: Vec<Field<'static>>,
     holders: Holders,
+    /// All goroutines could be looked at.
+    whole: bool,
 }
 
 impl Held {
@@ -33,7 +35,9 @@ impl Held {
         let chosen = Chosen::find(go, map)?;
         let unreadable = |why| Error::Unreadable(format!("the goroutines: {why}"));
         let holders = go.holders_of(chosen.addr).map_err(unreadable)?;
-        Ok(Held { fields: chosen.fields(go), holders })
+        let cut = go.progress.cancelled() || go.target.missed() > 0;
+        let whole = holders.missing.is_empty() && !cut;
+        Ok(Held { fields: chosen.fields(go), holders, whole })
     }
 
     /// Whether this goroutine holds it.
@@ -90,6 +94,9 @@ impl Held {
     }
 
     fn notes(&self, shown: usize) -> Vec<Note> {
+        if self.holders.held.is_empty() && !self.whole {
+            return vec![Note::info("none was found, but not all could be looked at")];
+        }
         if self.holders.held.is_empty() {
             return vec![Note::info(format!(
                 "no goroutine holds this map: its address is in no frame, register or spill slot of \

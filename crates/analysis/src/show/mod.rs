@@ -1,5 +1,6 @@
 //! `show`: one map in full.
 
+mod hash;
 mod layout;
 mod mark;
 mod picture;
@@ -78,6 +79,7 @@ impl Analysis for Show {
         let spans = Spans::of(go, chosen.addr, arrays.as_deref().unwrap_or_default());
         let mark = Mark::of(go, chosen.addr);
         let picture = Picture::of(go, &at);
+        let spread = hash::spread(go, &at, chosen.ty);
         let fields = chosen.fields(go);
         go.thaw()?;
 
@@ -115,6 +117,7 @@ impl Analysis for Show {
             Ok(picture) => self.emit_picture(&picture, sink)?,
             Err(damage) => missing.push(format!("its occupancy: {damage}")),
         }
+        hash::emit(spread, go.shape.has_chains(), sink)?;
         if let Some(lines) = layout::lines(go, &chosen) {
             sink.lines("layout", "layout of a block", &lines)?;
         }

@@ -6,6 +6,7 @@
 mod agree;
 mod agreement;
 mod broken;
+mod goroutines;
 mod library;
 mod lookup;
 mod packed;
@@ -44,6 +45,7 @@ fn trials(variant: &Variant) -> Vec<Trial> {
     let mut trials = vec![trial(variant, "live", live), trial(variant, "gcore", from_gcore)];
     if variant.name.ends_with("-exe") {
         trials.push(trial(variant, "broken", broken::broken));
+        trials.push(trial(variant, "goroutines", goroutines::goroutines));
     }
     if variant.name.ends_with("-exe") || variant.name.ends_with("-cgo") {
         trials.push(trial(variant, "agreement", agreement::agreement));
@@ -54,6 +56,9 @@ fn trials(variant: &Variant) -> Vec<Trial> {
     }
     for stripped in ["-w", "-s"].into_iter().filter_map(|strip| variant.stripped(strip)) {
         trials.push(trial(&stripped, "live", stripped_live));
+        if stripped.strip == "-s" && variant.name.ends_with("-exe") {
+            trials.push(trial(&stripped, "goroutines", goroutines::goroutines));
+        }
         if zoo::no_kernel_core().is_none() && stripped.strip == "-s" {
             trials.push(trial(&stripped, "core", stripped_core));
         }

@@ -25,6 +25,7 @@ pub use lookup::{Fact, Look, Lookup, LookupError, Seek, Verdict};
 pub use placed::{HashOf, Placement};
 pub use survey::{Array, Growth, State, Survey};
 pub use swiss::Swiss;
+pub(crate) use swiss::probe;
 pub use sync_map::{SyncEntry, SyncMap};
 
 use crate::evidence::{Missing, Source};
@@ -124,6 +125,9 @@ pub trait MapShape {
 
     /// What `len` of the map says.
     fn len(&self, memory: &dyn Memory, header: Addr) -> Result<u64, Fault>;
+
+    /// The seed of the hash, in the header at `header`.
+    fn seed(&self, memory: &dyn Memory, header: Addr) -> Result<u64, Fault>;
 
     /// The mark that writers set in the header at `header`.
     fn write_mark(&self, memory: &dyn Memory, header: Addr) -> Result<WriteMark, Fault>;

@@ -60,6 +60,10 @@ impl MapShape for Classic {
         memory.u64(Addr(header.0.wrapping_add(self.hmap.count)))
     }
 
+    fn seed(&self, memory: &dyn Memory, header: Addr) -> Result<u64, Fault> {
+        memory.u32(Addr(header.0.wrapping_add(self.hmap.hash0))).map(u64::from)
+    }
+
     fn write_mark(&self, memory: &dyn Memory, header: Addr) -> Result<WriteMark, Fault> {
         let flags = memory.u8(Addr(header.0.wrapping_add(self.hmap.flags)))?;
         // `h.flags ^= hashWriting` and `h.flags &^= hashWriting` in runtime/map.go.

@@ -19,7 +19,7 @@ pub(super) fn directory_index(h: &Header, hash: u64) -> u64 {
 
 /// The groups that a probe visits, in order: each step is one longer than the last, and as many
 /// steps as there are groups visit each once.
-pub(super) fn probe(hash: u64, group_count: u64) -> impl Iterator<Item = u64> {
+pub(crate) fn probe(hash: u64, group_count: u64) -> impl Iterator<Item = u64> {
     let mask = group_count.wrapping_sub(1);
     let first = (hash >> H2_BITS) & mask;
     (0..group_count).map(move |step| first.wrapping_add(step * (step + 1) / 2) & mask)

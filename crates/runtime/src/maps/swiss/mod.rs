@@ -21,6 +21,7 @@ use super::{Block, Care, Damage, HeaderField, MapAt, MapShape, Reader, SLOTS, Vi
 use crate::evidence::{Missing, Source, SwissMap, SwissTable};
 use crate::types::SlotLayout;
 use crate::verify::{Outcome, Site};
+pub(crate) use lookup::probe;
 
 /// Control bytes: an entry's is below 0x80, its H2 (internal/runtime/maps/group.go).
 const EMPTY: u8 = 0x80;
@@ -262,6 +263,10 @@ impl MapShape for Swiss {
 
     fn len(&self, memory: &dyn Memory, header: Addr) -> Result<u64, Fault> {
         memory.u64(Addr(header.0.wrapping_add(self.map.used)))
+    }
+
+    fn seed(&self, memory: &dyn Memory, header: Addr) -> Result<u64, Fault> {
+        memory.u64(Addr(header.0.wrapping_add(self.map.seed)))
     }
 
     fn write_mark(&self, memory: &dyn Memory, header: Addr) -> Result<WriteMark, Fault> {
