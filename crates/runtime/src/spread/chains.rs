@@ -8,7 +8,6 @@ use crate::Go;
 use crate::maps::{Care, Damage, MapAt, SLOTS, State};
 
 /// One bucket with what hangs on it.
-
 struct Chain {
     home: u64,
     old: bool,
