@@ -285,9 +285,18 @@ impl<'a> Go<'a> {
     /// Where the descriptor is of the type that the `itab` at `at` is of, if it is one in the
     /// executable's own data.
     pub(crate) fn itab_type(&self, at: Addr) -> Option<Addr> {
-        let section = self.image.elf.sections().iter().find(|s| s.contains(self.va_of(at)))?;
-        let itabs = !section.name.starts_with(".text") && !section.name.contains("bss");
+        let va = self.va_of(at);
+        let mut segments = self.image.elf.segments().iter();
+        let segment = segments.find(|s| va.offset_from(s.addr).is_some_and(|o| o < s.file_size))?;
+        let itabs = !segment.execute;
         itabs.then(|| self.memory.addr(Addr(at.0.wrapping_add(self.itab.typ))).ok())?
+    }
+
+    /// Whether `at` is in what the executable has loaded.
+    pub(crate) fn is_loaded(&self, at: Addr) -> bool {
+        let va = self.va_of(at);
+        let mut segments = self.image.elf.segments().iter();
+        segments.any(|s| va.offset_from(s.addr).is_some_and(|offset| offset < s.size))
     }
 
     /// The word that a global variable holds.

@@ -29,10 +29,14 @@ pub(super) fn globals(walker: &mut Walker<'_, '_>) {
     walker.typed_by(TypedBy::Static);
 }
 
-/// The slots of one frame.
+/// The slots of one frame: those that the code itself uses as what they are said to hold come before
+/// those of which that only follows, so that a header is known as what it is before pointers to it.
 pub(super) fn slots(walker: &mut Walker<'_, '_>, goroutine: &Goroutine, frame: &Frame<'_, '_>) {
     walker.typed_by(TypedBy::Code);
-    for (offset, told) in walker.go.code().slots(frame.func.entry()) {
+    let slots = walker.go.code().slots(frame.func.entry());
+    let outright = |(_, told): &(i32, &[Told])| told.iter().any(|told| told.times > 0);
+    let (first, then): (Vec<_>, Vec<_>) = slots.partition(outright);
+    for (offset, told) in first.into_iter().chain(then) {
         let Some(at) = frame.cfa.0.checked_add_signed(offset.into()).map(Addr) else { continue };
         let Some(place) = at.offset_from(frame.sp) else { continue };
         let function = frame.func.name();
@@ -61,13 +65,27 @@ fn root(walker: &mut Walker<'_, '_>, name: &str, at: Addr, told: &[Told]) {
         Holds::Pointer(ty) => walker.root(name, word, ty),
         Holds::Value(ty) => walker.root(name, at, ty),
         Holds::Slice(of) => {
-            let count = walker.room(word) / go.types.get(of).size.max(1);
-            if go.types.reaches_map(of) {
+            if go.types.reaches_map(of)
+                && let Some(count) = elements(walker, at, word, go.types.get(of).size)
+            {
                 let holder = Holder::at(walker.found_root(name));
                 walker.push(Run::elements(word, of, count), &holder);
             }
         }
     }
+}
+
+/// How many elements of `size` bytes there are of the slice whose first word, at `at`, is `word`: all
+/// of a heap object; elsewhere, where nothing else tells, what the rest of the slice says.
+fn elements(walker: &Walker<'_, '_>, at: Addr, word: Addr, size: u64) -> Option<u64> {
+    let go = walker.go;
+    let room = walker.room(word) / size.max(1);
+    if go.heap.object(word).is_some() {
+        return Some(room);
+    }
+    let part = |offset: u64| go.memory().addr(at.checked_add(offset)?).ok();
+    let (len, cap) = (part(8)?.0, part(16)?.0);
+    (len <= cap && cap <= room).then_some(len)
 }
 
 /// Whether the word at `at`, and what it leads to, can be what `holds` says.
@@ -93,7 +111,9 @@ fn is_made_as(walker: &Walker<'_, '_>, at: Addr, ty: TypeId, several: bool) -> b
     if walker.room(at) < size {
         return false;
     }
-    let Some(object) = go.heap.object(at).filter(|object| object.base == at) else { return true };
+    let Some(object) = go.heap.object(at).filter(|object| object.base == at) else {
+        return points_well(go, at, ty);
+    };
     if let Some(made) = go.heap.type_word(at) {
         return begins_with(go, go.types.of_descriptor(made), ty, 0);
     }
@@ -103,6 +123,20 @@ fn is_made_as(walker: &Walker<'_, '_>, at: Addr, ty: TypeId, several: bool) -> b
         (Some(bits), Some(own)) => bits == own,
         _ => true,
     }
+}
+
+/// Whether what would be pointers in a value of type `ty` at `at` can be: none, or addresses of the
+/// heap or of what the executable has loaded.
+fn points_well(go: &Go<'_>, at: Addr, ty: TypeId) -> bool {
+    let own = go.types.get(ty).descriptor.and_then(|at| go.types.pointer_words(at));
+    let Some(own) = own.filter(|own| *own != 0) else { return true };
+    let len = 8 * u64::from(64 - own.leading_zeros());
+    let Ok(bytes) = go.memory().bytes(at, len, len) else { return false };
+    let words = bytes.as_chunks::<8>().0.iter().map(|word| Addr(u64::from_le_bytes(*word)));
+    let mut pointers = words.enumerate().filter(|(i, word)| own >> i & 1 == 1 && !word.is_null());
+    pointers.all(|(_, word)| {
+        go.heap.object(word).is_some_and(|object| object.in_use) || go.is_loaded(word)
+    })
 }
 
 /// Whether a value of type `outer` begins with one of type `inner`.

@@ -10,6 +10,8 @@ use std::rc::Rc;
 use mapscope_target::{Addr, MemoryExt};
 
 use super::TypedBy;
+use super::holder::Holder;
+use super::run::Run;
 use super::typing::{MapTypes, Typing};
 use super::walk::Walker;
 use crate::Go;
@@ -70,7 +72,7 @@ fn pair(
         let held = walker.found_root(&path());
         return walker.found_as(word, held, typing);
     }
-    let Some(ty) = dynamic(go, before) else { return };
+    let Some(ty) = dynamic(go, before) else { return made(walker, object.value, word, path) };
     let t = go.types.get(ty);
     if object.value != word || go.heap.rounded(t.size, true) != object.size {
         return;
@@ -79,6 +81,22 @@ fn pair(
     match t.direct {
         true => walker.root_value(&path, &word.0.to_le_bytes(), ty),
         false => walker.root(&path, word, ty),
+    }
+}
+
+/// A word that leads to an object so large that the allocator keeps its type, and to its begin.
+fn made(walker: &mut Walker<'_, '_>, value: Addr, word: Addr, path: impl Fn() -> String) {
+    let go = walker.go;
+    if value == word
+        && let Some(descriptor) = go.heap.type_word(word)
+        && let Ok(ty) = go.type_word(descriptor)
+    {
+        if go.types.reaches_map(ty) {
+            let count = walker.room(word) / go.types.get(ty).size.max(1);
+            let run = if count > 1 { Run::elements(word, ty, count) } else { Run::one(word, ty) };
+            let holder = Holder::at(walker.found_root(&path()));
+            walker.push(run, &holder);
+        }
     }
 }
 
