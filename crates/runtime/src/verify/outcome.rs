@@ -38,6 +38,8 @@ pub struct Outcome {
     pub missing: Vec<String>,
     /// Part of the map was not walked, because what leads there is broken.
     pub(crate) cut: bool,
+    /// How often something could not be read.
+    pub(crate) faults: u64,
 }
 
 /// Violations listed of one map.
@@ -71,6 +73,7 @@ impl Outcome {
     /// Something that could not be read.
     pub(crate) fn fault(&mut self, what: &str, fault: Fault) {
         self.cut = true;
+        self.faults += 1;
         if self.missing.len() < MOST_MISSING {
             self.missing.push(format!("{what}: {fault}"));
         }

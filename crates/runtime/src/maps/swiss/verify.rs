@@ -225,10 +225,14 @@ impl Swiss {
             out.cut = true;
             return 0;
         }
-        let home = keys.homes.len() as u32;
+        let (home, faults) = (keys.homes.len() as u32, out.faults);
         let walk = Groups { site, slots: &slots, table: Some(index), home };
         let tally = walk.walk(t.groups, count, keys, out);
         keys.homes.push(Home { index: Some(index), run, groups: count, ends: tally.ends });
+        if out.faults > faults {
+            // What could not be read was not counted.
+            return tally.full;
+        }
         let detail = || format!("used is {}, but {} slots are full", t.used, tally.full);
         let used = out.expect(t.used == tally.full, rule::USED, place, t.at, detail);
         let most = if cap <= SLOTS as u64 { cap - 1 } else { cap / 8 * 7 };
