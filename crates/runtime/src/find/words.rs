@@ -90,13 +90,12 @@ fn made(walker: &mut Walker<'_, '_>, value: Addr, word: Addr, path: impl Fn() ->
     if value == word
         && let Some(descriptor) = go.heap.type_word(word)
         && let Ok(ty) = go.type_word(descriptor)
+        && go.types.reaches_map(ty)
     {
-        if go.types.reaches_map(ty) {
-            let count = walker.room(word) / go.types.get(ty).size.max(1);
-            let run = if count > 1 { Run::elements(word, ty, count) } else { Run::one(word, ty) };
-            let holder = Holder::at(walker.found_root(&path()));
-            walker.push(run, &holder);
-        }
+        let count = walker.room(word) / go.types.get(ty).size.max(1);
+        let run = if count > 1 { Run::elements(word, ty, count) } else { Run::one(word, ty) };
+        let holder = Holder::at(walker.found_root(&path()));
+        walker.push(run, &holder);
     }
 }
 
