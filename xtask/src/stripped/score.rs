@@ -43,7 +43,7 @@ impl Counts {
         };
         self.named += usize::from(!row["path"].is_null());
         let candidates = row["candidates"].as_array().map_or(&[][..], Vec::as_slice);
-        let among = candidates.iter().position(|candidate| *candidate == fact["type"]);
+        let among = candidates.iter().position(|candidate| candidate["type"] == fact["type"]);
         let count = match (row["typed_by"].as_str(), among) {
             (Some(by), _) if row["type"] == fact["type"] => match by {
                 "static" | "interface" | "array" => &mut self.certain,
@@ -138,8 +138,8 @@ mod tests {
         let listed = json!({"maps": [
             row("a", "map[int]int", json!("static"), json!([])),
             row("b", "map[int]int", json!("code"), json!([])),
-            row("c", "map[?]?", Value::Null, json!(["map[int]uint", "map[int]int"])),
-            row("d", "map[int]uint", json!("hash"), json!(["map[int]int"])),
+            row("c", "map[?]?", Value::Null, json!([{"type": "map[int]uint"}, {"type": "map[int]int"}])),
+            row("d", "map[int]uint", json!("hash"), json!([{"type": "map[int]int"}])),
         ]});
         let score = Score::of("1".into(), "holders", &truth, &listed);
         let counts =
