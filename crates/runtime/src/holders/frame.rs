@@ -185,7 +185,9 @@ impl<'s, 'a> Look<'_, 's, 'a> {
         for (number, value) in bytes.as_chunks::<8>().0.iter().enumerate() {
             let offset = number as u64 * 8;
             let at = Addr(frame.sp.0.wrapping_add(offset));
-            if u64::from_le_bytes(*value) != map.0 || found.told.contains(&at) {
+            let is_map = u64::from_le_bytes(*value) == map.0;
+            // A slot of the function that this one called is told of with that.
+            if !is_map || found.told.contains(&at) || self.is_argument_of_callee(at) {
                 continue;
             }
             if let Some(register) = SAVED.get(number).filter(|_| saved) {
@@ -193,19 +195,16 @@ impl<'s, 'a> Look<'_, 's, 'a> {
                 continue;
             }
             let live = live.get_or_insert_with(|| self.live(frame));
-            let alive = live.as_ref().is_some_and(|live| is_local(frame, live, at))
-                || self.is_argument_of_callee(at);
+            let alive = live.as_ref().is_some_and(|live| is_local(frame, live, at));
             let sure = if alive { Sure::Alive } else { Sure::Maybe };
             found.held.push((self.word(&bytes, offset), sure, None));
         }
         self.spilled(frame, found)
     }
 
-    /// Argument slots of a function of the runtime's that are alive, where the code does not tell.
+    /// Slots of the function's arguments that are alive, which lie in the frame of its caller.
     fn spilled(&self, frame: &Frame<'s, 'a>, found: &mut Found) -> Result<(), Fault> {
-        let Some(live) = self.live(frame).filter(|_| operation(frame.func.name()).is_some()) else {
-            return Ok(());
-        };
+        let Some(live) = self.live(frame) else { return Ok(()) };
         for number in (0..u64::from(live.arguments.count)).filter(|n| live.arguments.is_alive(*n)) {
             let Some(at) = frame.cfa.index(number, 8).filter(|at| !found.told.contains(at)) else {
                 continue;
