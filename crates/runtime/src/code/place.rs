@@ -68,29 +68,22 @@ impl Holds {
 }
 
 impl Holds {
-    /// Whether `other` says the same with less: that there is what the whole begins with.
-    pub(super) fn covers(self, types: &Types<'_>, other: Holds) -> bool {
-        match (self, other) {
-            (Holds::Pointer(outer), Holds::Pointer(inner))
-            | (Holds::Value(outer), Holds::Value(inner)) => begins_with(types, outer, inner, 0),
-            (Holds::Value(outer), _) => Holds::first_word(types, outer) == Some(other),
-            _ => false,
+    /// What says the same with less: that there is what the whole begins with.
+    pub(super) fn covered(self, types: &Types<'_>) -> Vec<Holds> {
+        match self {
+            Holds::Pointer(outer) => inner(types, outer).map(Holds::Pointer).collect(),
+            Holds::Value(outer) => {
+                let values = inner(types, outer).map(Holds::Value);
+                values.chain(Holds::first_word(types, outer)).collect()
+            }
+            _ => Vec::new(),
         }
     }
 }
 
-/// Whether a value of type `outer` has one of type `inner` in front.
-fn begins_with(types: &Types<'_>, outer: TypeId, inner: TypeId, depth: u8) -> bool {
-    if outer == inner || depth > MAX_NESTING {
-        return outer == inner;
-    }
-    match &types.get(outer).kind {
-        Kind::Struct(fields) => {
-            fields.first().is_some_and(|f| begins_with(types, f.ty, inner, depth + 1))
-        }
-        Kind::Array(of, _) => begins_with(types, *of, inner, depth + 1),
-        _ => false,
-    }
+/// The types of what a value of type `outer` has in front, without itself.
+fn inner(types: &Types<'_>, outer: TypeId) -> impl Iterator<Item = TypeId> {
+    types.fronts(outer).skip(1).filter(move |inner| *inner != outer)
 }
 
 /// Structs in structs deeper than this are not looked into.

@@ -1,6 +1,7 @@
 //! Carries what is known of places along the flows between them.
 
 use mapscope_binary::FileVa;
+use rustc_hash::FxHashSet;
 
 use super::facts::{Facts, Told};
 use super::place::{Holds, Place, PlaceId};
@@ -73,12 +74,9 @@ impl Sweep<'_, '_> {
     /// Leaves out what only says less than something else, and sorts the rest.
     fn merge(&self, told: &mut Vec<Told>) {
         let types = &self.go.types;
-        let all = told.clone();
-        let covered = |one: &Told| {
-            let others = all.iter().filter(|other| other.holds != one.holds);
-            others.into_iter().any(|other| other.holds.covers(types, one.holds))
-        };
-        told.retain(|one| !covered(one));
+        let covered = told.iter().flat_map(|one| one.holds.covered(types));
+        let covered: FxHashSet<Holds> = covered.collect();
+        told.retain(|one| !covered.contains(&one.holds));
         told.sort_by_key(|told| (std::cmp::Reverse(told.times), told.holds));
     }
 
@@ -110,6 +108,10 @@ impl Sweep<'_, '_> {
 
     /// What places hold whose address is kept where a pointer of a known type is.
     fn pointees(&self, known: &mut [Vec<Told>]) {
+        let said = known.iter().enumerate().flat_map(|(place, told)| {
+            told.iter().map(move |told| (PlaceId(place as u32), told.holds))
+        });
+        let mut said: FxHashSet<(PlaceId, Holds)> = said.collect();
         for (pointee, pointer) in &self.points {
             let [one] = known[pointer.0 as usize].as_slice() else { continue };
             let holds = match one.holds {
@@ -117,9 +119,8 @@ impl Sweep<'_, '_> {
                 Holds::Map(ty) => Holds::Header(ty),
                 _ => continue,
             };
-            let told = &mut known[pointee.0 as usize];
-            if !told.iter().any(|told| told.holds == holds) {
-                told.push(Told { holds, times: 0 });
+            if said.insert((*pointee, holds)) {
+                known[pointee.0 as usize].push(Told { holds, times: 0 });
             }
         }
     }

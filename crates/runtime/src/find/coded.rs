@@ -13,7 +13,7 @@ use crate::Go;
 use crate::code::{Holds, Told};
 use crate::goroutine::Goroutine;
 use crate::stack::Frame;
-use crate::types::{Kind, TypeId};
+use crate::types::TypeId;
 
 /// The executable's global variables.
 pub(super) fn globals(walker: &mut Walker<'_, '_>) {
@@ -115,7 +115,7 @@ fn is_made_as(walker: &Walker<'_, '_>, at: Addr, ty: TypeId, several: bool) -> b
         return points_well(go, at, ty);
     };
     if let Some(made) = go.heap.type_word(at) {
-        return begins_with(go, go.types.of_descriptor(made), ty, 0);
+        return go.types.begins_with(go.types.of_descriptor(made), ty);
     }
     let own = go.types.get(ty).descriptor.and_then(|at| go.types.pointer_words(at));
     match (go.heap.pointer_words(at), own) {
@@ -137,17 +137,4 @@ fn points_well(go: &Go<'_>, at: Addr, ty: TypeId) -> bool {
     pointers.all(|(_, word)| {
         go.heap.object(word).is_some_and(|object| object.in_use) || go.is_loaded(word)
     })
-}
-
-/// Whether a value of type `outer` begins with one of type `inner`.
-pub(super) fn begins_with(go: &Go<'_>, outer: TypeId, inner: TypeId, depth: u8) -> bool {
-    outer == inner
-        || depth < 16
-            && match &go.types.get(outer).kind {
-                Kind::Struct(fields) => {
-                    fields.first().is_some_and(|f| begins_with(go, f.ty, inner, depth + 1))
-                }
-                Kind::Array(of, _) => begins_with(go, *of, inner, depth + 1),
-                _ => false,
-            }
 }

@@ -197,6 +197,9 @@ pub struct Types<'a> {
 /// Fields looked at for the first that leads on.
 const MAX_LEADS: u32 = 256;
 
+/// A type, and structs and arrays one in the front of the other, looked into for what is in front.
+const MAX_FRONTS: usize = 17;
+
 /// Types whose names are spelt from each other's, one in the other.
 const MAX_SPELT: usize = 32;
 
@@ -283,6 +286,21 @@ impl<'a> Types<'a> {
     /// its start; `None` where it is all in one place.
     pub fn leads_at(&self, id: TypeId) -> Option<u64> {
         self.leads_within(id, &mut { MAX_LEADS })
+    }
+
+    /// Whether a value of type `outer` begins with one of type `inner`.
+    pub fn begins_with(&self, outer: TypeId, inner: TypeId) -> bool {
+        self.fronts(outer).any(|front| front == inner)
+    }
+
+    /// The type and those of what its values begin with, from the outside in.
+    pub(crate) fn fronts(&self, outer: TypeId) -> impl Iterator<Item = TypeId> {
+        let front = |ty: &TypeId| match &self.get(*ty).kind {
+            Kind::Struct(fields) => Some(fields.first()?.ty),
+            Kind::Array(of, _) => Some(*of),
+            _ => None,
+        };
+        std::iter::successors(Some(outer), front).take(MAX_FRONTS)
     }
 
     fn leads_within(&self, id: TypeId, left: &mut u32) -> Option<u64> {

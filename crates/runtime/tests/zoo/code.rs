@@ -29,24 +29,14 @@ fn type_of(holds: Holds) -> TypeId {
     }
 }
 
-/// Whether a value of type `outer` begins with one of type `inner`.
-fn begins_with(go: &Go<'_>, outer: TypeId, inner: TypeId) -> bool {
-    outer == inner
-        || match &go.types.get(outer).kind {
-            Kind::Struct(fields) => fields.first().is_some_and(|f| begins_with(go, f.ty, inner)),
-            Kind::Array(of, _) => begins_with(go, *of, inner),
-            _ => false,
-        }
-}
-
 /// Whether what is told is true, if not the whole truth: the array behind a slice literal is made
 /// as an array, a variable can be told of as a whole, and a pointer to a struct is one to its first
 /// field.
 fn agrees(go: &Go<'_>, told: Holds, expected: Holds, ty: TypeId) -> bool {
     match (told, expected) {
-        (Holds::Value(whole), _) => begins_with(go, ty, whole),
-        (Holds::Pointer(array), Holds::Slice(of)) => begins_with(go, array, of),
-        (Holds::Pointer(told), Holds::Pointer(to)) => begins_with(go, to, told),
+        (Holds::Value(whole), _) => go.types.begins_with(ty, whole),
+        (Holds::Pointer(array), Holds::Slice(of)) => go.types.begins_with(array, of),
+        (Holds::Pointer(told), Holds::Pointer(to)) => go.types.begins_with(to, told),
         _ => told == expected,
     }
 }

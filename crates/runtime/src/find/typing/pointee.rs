@@ -6,7 +6,6 @@ use super::MapTypes;
 use super::candidate::Why;
 use super::leads::{Lead, To};
 use super::subject::Subject;
-use crate::find::coded::begins_with;
 use crate::hash::half;
 use crate::maps::Entry;
 use crate::types::TypeId;
@@ -123,7 +122,7 @@ impl MapTypes<'_, '_> {
             return Says::Nothing;
         }
         if let Some(made) = go.heap.type_word(at) {
-            return Says::right(begins_with(go, go.types.of_descriptor(made), to, 0));
+            return Says::right(go.types.begins_with(go.types.of_descriptor(made), to));
         }
         match go.heap.rounded(bytes, own != Some(0)) == object.size {
             true => Says::Right,
