@@ -5,10 +5,11 @@ mod layout;
 mod mark;
 mod picture;
 mod spans;
+mod sync_map;
 
 use mapscope_report::{Cell, Column, Field, Note, Sink, Table};
 use mapscope_runtime::Go;
-use mapscope_runtime::maps::{Care, State, Survey};
+use mapscope_runtime::maps::{Care, HeaderField, State, Survey};
 
 use crate::chosen::Chosen;
 use crate::frame::{finish, head};
@@ -63,13 +64,7 @@ impl Analysis for Show {
     fn run(&self, go: &Go<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
         let chosen = Chosen::find_as(go, &self.map, self.map_type.as_deref())?;
         if let Some(map) = chosen.sync_map(go) {
-            sink.head(&head(go, self.name()))?;
-            let mut fields = chosen.fields(go);
-            fields.push(Field::new("shape", "shape", Cell::text(map.shape_name())));
-            sink.fields("map", "map", &fields)?;
-            go.thaw()?;
-            finish(go, sink, Vec::new())?;
-            return Ok(());
+            return self.sync_map(go, sink, &chosen, &map);
         }
         let mut missing = Vec::new();
         let at = go.map_at(chosen.addr, chosen.ty);
@@ -93,18 +88,7 @@ impl Analysis for Show {
             Err(damage) => missing.push(format!("its size: {damage}")),
         }
         match header {
-            Ok(rows) => {
-                sink.table(&Table { key: "header", title: "header", columns: HEADER })?;
-                for row in rows {
-                    sink.row(&[
-                        Cell::text(row.name),
-                        Cell::Uint(row.offset),
-                        Cell::text(row.value),
-                        Cell::text(row.meaning),
-                    ])?;
-                }
-                sink.end_table()?;
-            }
+            Ok(rows) => emit_header(rows, sink)?,
             Err(damage) => missing.push(format!("its header: {damage}")),
         }
         mark.emit(sink, &mut missing)?;
@@ -171,6 +155,19 @@ fn storage(go: &Go<'_>, chosen: &Chosen, s: &Survey) -> Vec<Field<'static>> {
         fields.push(Field::new("old_left", "old buckets left", Cell::Count(growth.left)));
     }
     fields
+}
+
+fn emit_header(rows: Vec<HeaderField>, sink: &mut dyn Sink) -> Result<(), Error> {
+    sink.table(&Table { key: "header", title: "header", columns: HEADER })?;
+    for row in rows {
+        sink.row(&[
+            Cell::text(row.name),
+            Cell::Uint(row.offset),
+            Cell::text(row.value),
+            Cell::text(row.meaning),
+        ])?;
+    }
+    Ok(sink.end_table()?)
 }
 
 fn emit_arrays(arrays: &[mapscope_runtime::maps::Array], sink: &mut dyn Sink) -> Result<(), Error> {

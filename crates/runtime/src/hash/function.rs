@@ -18,6 +18,12 @@ pub(super) struct Function {
 pub(super) fn function(go: &Go<'_>, descriptor: Addr, ty: &str) -> Result<Function, NoHasher> {
     let unknown = |function: String| NoHasher::Function { ty: ty.to_owned(), function };
     let closure = go.types.hasher(descriptor)?.ok_or_else(|| unknown("?".into()))?;
+    named(go, closure, ty)
+}
+
+/// The hash function whose closure is at `closure`.
+pub(super) fn named(go: &Go<'_>, closure: Addr, ty: &str) -> Result<Function, NoHasher> {
+    let unknown = |function: String| NoHasher::Function { ty: ty.to_owned(), function };
     let code = go.memory().addr(closure)?;
     let name = go.function_name(code).ok_or_else(|| unknown(code.to_string()))?;
     Ok(Function { name, closure })

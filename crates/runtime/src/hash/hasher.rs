@@ -7,7 +7,7 @@ use mapscope_target::{Addr, Fault, Memory, MemoryExt, Why};
 use rustc_hash::FxHashMap;
 
 use super::algorithm::{Algorithm, NoAlgorithm};
-use super::function::{function, steps};
+use super::function::{Function, function, named, steps};
 use super::plan::{self, Op, Style};
 use crate::Go;
 use crate::literal::Scratch;
@@ -100,13 +100,37 @@ impl<'g, 'a> Hasher<'g, 'a> {
         let no_map = || NoHasher::NoMapType(t.name.clone());
         let Kind::Map(map) = &t.kind else { return Err(no_map()) };
         let function = function(go, t.descriptor.ok_or_else(no_map)?, &t.name)?;
-        let ops = steps(go, map.key, &function, &t.name)?;
+        Hasher::new(go, map.key, function, &t.name)
+    }
+
+    /// The hasher of keys of type `key` by the hash function whose closure is at `closure`: that of
+    /// a structure of the runtime's own.
+    ///
+    /// # Errors
+    ///
+    /// The target does not tell how it hashes, or it is no hash function that is known.
+    pub fn of_closure(
+        go: &'g Go<'a>,
+        closure: Addr,
+        key: TypeId,
+    ) -> Result<Hasher<'g, 'a>, NoHasher> {
+        let name = &go.types.get(key).name;
+        Hasher::new(go, key, named(go, closure, name)?, name)
+    }
+
+    /// `owner` is the type that is named where something is amiss.
+    fn new(
+        go: &'g Go<'a>,
+        key: TypeId,
+        function: Function,
+        owner: &str,
+    ) -> Result<Hasher<'g, 'a>, NoHasher> {
         Ok(Hasher {
             go,
             algorithm: Algorithm::of(go)?,
-            ops,
+            ops: steps(go, key, &function, owner)?,
             function: function.name,
-            size: go.types.get(map.key).size,
+            size: go.types.get(key).size,
             dynamic: RefCell::default(),
             scratch: RefCell::default(),
         })

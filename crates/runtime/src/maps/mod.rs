@@ -26,7 +26,7 @@ pub use placed::{HashOf, Placement};
 pub use survey::{Array, Growth, State, Survey};
 pub use swiss::Swiss;
 pub(crate) use swiss::probe;
-pub use sync_map::{SyncEntry, SyncMap};
+pub use sync_map::{Anatomy, Inner, Level, Step, SyncEntry, SyncLookup, SyncMap};
 
 use crate::evidence::{Missing, Source};
 use crate::heap::Heap;

@@ -1,9 +1,11 @@
 //! `get`: one key looked up, as the program itself would do it.
 
+mod sync_map;
+
 use mapscope_report::{Cell, Column, Field, Note, Sink, Table, Value};
 use mapscope_runtime::hash::{Hasher, NoHash, Sought};
 use mapscope_runtime::literal::{Literal, LiteralError, Problem};
-use mapscope_runtime::maps::{Block, Entry, Lookup, LookupError, SLOTS, entries};
+use mapscope_runtime::maps::{Block, Lookup, LookupError, SLOTS, entries};
 use mapscope_runtime::types::{MapType, TypeId};
 use mapscope_runtime::{Decoder, Go, Limits};
 use mapscope_target::Addr;
@@ -44,9 +46,12 @@ impl Analysis for Get {
 
     fn run(&self, go: &Go<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
         let chosen = Chosen::find_as(go, &self.map, self.map_type.as_deref())?;
+        if let Some(map) = chosen.sync_map(go) {
+            return self.sync_map(go, sink, &chosen, &map);
+        }
         let (ty, map) = map_type(go, &chosen)?;
         let hasher = Hasher::of(go, ty).map_err(|why| Error::Unreadable(why.to_string()))?;
-        let literal = self.literal(go, &chosen, &map)?;
+        let literal = self.literal(go, map.key, &|| meet_dynamic_types(go, &chosen, &map))?;
         let wanted = Sought::new(&hasher, &literal);
         let at = go.map_at(chosen.addr, chosen.ty);
         let outcome = go.shape.lookup(go.reader(), &at, &wanted);
@@ -64,23 +69,24 @@ impl Analysis for Get {
 }
 
 impl Get {
+    /// The key, of type `key`. What `meet` does is done where a type is missing.
     fn literal<'m>(
         &self,
         go: &'m Go<'_>,
-        chosen: &Chosen,
-        map: &MapType,
+        key: TypeId,
+        meet: &dyn Fn(),
     ) -> Result<Literal<'m>, Error> {
-        let parse = || Literal::parse(go, map.key, &self.key);
+        let parse = || Literal::parse(go, key, &self.key);
         let parsed = match parse() {
             // A type that nothing but an interface in the map itself tells of.
             Err(LiteralError { problem: Problem::NoType(_), .. }) => {
-                meet_dynamic_types(go, chosen, map);
+                meet();
                 parse()
             }
             parsed => parsed,
         };
         parsed.map_err(|error| {
-            let name = &go.types.get(map.key).name;
+            let name = &go.types.get(key).name;
             let place = format!("{}\n{}^ {}", self.key, " ".repeat(error.at), error.problem);
             Error::NotFound {
                 message: format!("the key is no literal of type {name}:\n{place}"),
@@ -96,20 +102,13 @@ impl Get {
 
 /// The map's type, without which there is no hash.
 fn map_type(go: &Go<'_>, chosen: &Chosen) -> Result<(TypeId, MapType), Error> {
-    let refused = |message: &str, hint: &str| Error::NotFound {
-        message: message.to_owned(),
-        hint: Some(hint.to_owned()),
-    };
-    if chosen.sync_map(go).is_some() {
-        return Err(refused(
-            "a sync.Map is not looked up by its hash",
-            "`mapscope entries` lists its entries",
-        ));
-    }
     let Some(ty) = chosen.ty else {
         return Err(Error::NotFound { message: chosen.untyped(), hint: None });
     };
-    let no_map = || refused("this is no map", "`mapscope ls` prints every map");
+    let no_map = || Error::NotFound {
+        message: "this is no map".into(),
+        hint: Some("`mapscope ls` prints every map".into()),
+    };
     Ok((ty, go.types.map(ty).ok_or_else(no_map)?))
 }
 
@@ -162,42 +161,70 @@ impl<'v> Answer<'v> {
         hasher: &Hasher<'_, '_>,
         key: &str,
     ) -> Result<Vec<String>, Error> {
-        let algorithm = Cell::text(hasher.algorithm().name());
-        let mut fields = vec![
-            Field::new("key", "key", Cell::text(key.to_owned())),
-            Field::new("algorithm", "algorithm", algorithm).about("as the target itself chose"),
-            Field::new("function", "function", Cell::text(hasher.function().to_owned()))
-                .about("hashes the keys of this map type"),
-        ];
+        let mut fields = how(Some(hasher), key);
         match &self.outcome {
             Ok(lookup) => fields.extend(facts(lookup)),
-            Err(LookupError::NoHash(why @ (NoHash::Random | NoHash::Unhashable(_)))) => {
-                fields.push(Field::new("ended", "ended", Cell::text(why.to_string())));
-            }
-            Err(_) => {}
+            Err(why) => fields.extend(ended(why)),
         }
         sink.fields("lookup", "lookup", &fields)?;
         match self.outcome {
             Ok(lookup) => {
-                emit_looks(sink, &lookup)?;
-                emit_result(sink, lookup.found, self.elem, &self.elem_type)?;
+                emit_looks(sink, ("looks", "every slot looked at"), &lookup)?;
+                let found = lookup.found.map(|entry| (entry.key, entry.elem));
+                emit_result(sink, found, self.elem, &self.elem_type)?;
                 Ok(Vec::new())
             }
-            Err(LookupError::NoHash(NoHash::Random)) => {
-                sink.note(Note::info(
-                    "a NaN equals nothing, not even itself: no lookup finds it, only a range does",
-                ))?;
-                emit_result(sink, None, self.elem, &self.elem_type)?;
-                Ok(Vec::new())
-            }
-            Err(LookupError::NoHash(NoHash::Unhashable(ty))) => {
-                let text =
-                    format!("with this key the program panics: hash of unhashable type {ty}");
-                sink.note(Note::info(text))?;
-                Ok(Vec::new())
-            }
-            Err(why) => Ok(vec![format!("the lookup: {why}")]),
+            Err(why) => emit_none(sink, why, self.elem, &self.elem_type),
         }
+    }
+}
+
+/// The key, and how it is hashed, where the map has a hash function.
+fn how(hasher: Option<&Hasher<'_, '_>>, key: &str) -> Vec<Field<'static>> {
+    let mut fields = vec![Field::new("key", "key", Cell::text(key.to_owned()))];
+    if let Some(hasher) = hasher {
+        let algorithm = Cell::text(hasher.algorithm().name());
+        let function = Cell::text(hasher.function().to_owned());
+        fields.extend([
+            Field::new("algorithm", "algorithm", algorithm).about("as the target itself chose"),
+            Field::new("function", "function", function).about("hashes the keys of this map type"),
+        ]);
+    }
+    fields
+}
+
+/// Why there was no lookup, where the key has no hash.
+fn ended(why: &LookupError) -> Option<Field<'static>> {
+    match why {
+        LookupError::NoHash(why @ (NoHash::Random | NoHash::Unhashable(_))) => {
+            Some(Field::new("ended", "ended", Cell::text(why.to_string())))
+        }
+        _ => None,
+    }
+}
+
+/// Says what comes of a lookup that could not be made, and what is missing. `zero` is the value of
+/// a key that is not there.
+fn emit_none(
+    sink: &mut dyn Sink,
+    why: LookupError,
+    zero: Value<'_>,
+    elem_type: &str,
+) -> Result<Vec<String>, Error> {
+    match why {
+        LookupError::NoHash(NoHash::Random) => {
+            sink.note(Note::info(
+                "a NaN equals nothing, not even itself: no lookup finds it, only a range does",
+            ))?;
+            emit_result(sink, None, zero, elem_type)?;
+            Ok(Vec::new())
+        }
+        LookupError::NoHash(NoHash::Unhashable(ty)) => {
+            let text = format!("with this key the program panics: hash of unhashable type {ty}");
+            sink.note(Note::info(text))?;
+            Ok(Vec::new())
+        }
+        why => Ok(vec![format!("the lookup: {why}")]),
     }
 }
 
@@ -223,11 +250,15 @@ fn facts(lookup: &Lookup) -> Vec<Field<'static>> {
     fields
 }
 
-fn emit_looks(sink: &mut dyn Sink, lookup: &Lookup) -> Result<(), Error> {
+fn emit_looks(
+    sink: &mut dyn Sink,
+    (key, title): (&'static str, &str),
+    lookup: &Lookup,
+) -> Result<(), Error> {
     if lookup.looks.is_empty() {
         return Ok(());
     }
-    sink.table(&Table { key: "looks", title: "every slot looked at", columns: LOOKS })?;
+    sink.table(&Table { key, title, columns: LOOKS })?;
     for look in &lookup.looks {
         sink.row(&[
             Cell::text(look.what),
@@ -245,9 +276,10 @@ fn emit_looks(sink: &mut dyn Sink, lookup: &Lookup) -> Result<(), Error> {
     Ok(())
 }
 
+/// `found`: where key and elem are.
 fn emit_result(
     sink: &mut dyn Sink,
-    found: Option<Entry>,
+    found: Option<(Addr, Addr)>,
     elem: Value<'_>,
     elem_type: &str,
 ) -> Result<(), Error> {
@@ -260,8 +292,8 @@ fn emit_result(
         Field::new("found", "found", Cell::Bool(found.is_some())),
         Field::new("elem", "elem", Cell::Value(elem)).about(about),
         Field::new("elem_type", "elem type", Cell::text(elem_type.to_owned())),
-        Field::new("key_addr", "key at", addr(found.map(|entry| entry.key))),
-        Field::new("elem_addr", "elem at", addr(found.map(|entry| entry.elem))),
+        Field::new("key_addr", "key at", addr(found.map(|(key, _)| key))),
+        Field::new("elem_addr", "elem at", addr(found.map(|(_, elem)| elem))),
     ];
     sink.fields("result", "result", &fields)?;
     Ok(())
