@@ -11,6 +11,10 @@ pub(crate) type To = Box<dyn Write + Send>;
 /// since Linux 6.16) takes so much in a fraction of the time.
 const BLOCK: usize = 8 << 20;
 
+/// How many bytes are written first, so that a pager or `head` has something to show; each block
+/// after it is twice as long, up to [`BLOCK`].
+const FIRST: usize = 64 << 10;
+
 /// A writer that has a thread of its own write what is more than one block, while it gathers the
 /// next. What it was given is written when it was flushed, or dropped. An error may come later than
 /// the bytes that it is about.
@@ -18,6 +22,8 @@ pub(crate) struct Behind {
     /// Until there is a thread that has it, or after an error.
     to: Option<To>,
     gathered: Vec<u8>,
+    /// With how many bytes they are written.
+    block: usize,
     writer: Option<Writer>,
 }
 
@@ -32,7 +38,7 @@ struct Writer {
 impl Behind {
     /// A writer to `to`.
     pub(crate) fn new(to: To) -> Behind {
-        Behind { to: Some(to), gathered: Vec::new(), writer: None }
+        Behind { to: Some(to), gathered: Vec::new(), block: FIRST, writer: None }
     }
 
     /// Has the thread write what is gathered, as soon as it has written what it had before.
@@ -46,6 +52,7 @@ impl Behind {
             return self.join();
         }
         self.gathered = writer.empty.try_recv().unwrap_or_default();
+        self.block = (self.block * 2).min(BLOCK);
         Ok(())
     }
 
@@ -90,13 +97,17 @@ impl Writer {
 
 impl Write for Behind {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.gathered.len() + bytes.len() > BLOCK && !self.gathered.is_empty() {
+        if self.gathered.len() + bytes.len() > self.block && !self.gathered.is_empty() {
             self.hand_over()?;
         }
-        if self.gathered.capacity() == 0 && self.writer.is_some() {
-            self.gathered.reserve_exact(BLOCK.max(bytes.len()));
+        if self.gathered.is_empty() && self.writer.is_some() {
+            self.gathered.reserve_exact(self.block.max(bytes.len()));
         }
         self.gathered.extend_from_slice(bytes);
+        // Of the first blocks none waits for the bytes behind it.
+        if self.block < BLOCK && self.gathered.len() >= self.block {
+            self.hand_over()?;
+        }
         Ok(bytes.len())
     }
 
@@ -155,6 +166,27 @@ mod tests {
             drop(behind);
             assert!(*disk.0.lock().unwrap() == whole, "not what was written");
         }
+    }
+
+    #[test]
+    fn the_first_bytes_come_early_and_the_blocks_grow() {
+        let disk = Disk(Arc::default(), usize::MAX);
+        let mut behind = Behind::new(Box::new(disk.clone()));
+        let mut written = 0;
+        for _ in 0..1000 {
+            behind.write_all(&[7; 1000]).unwrap();
+            written += 1000;
+            // The thread takes the second block when it has written the first.
+            let arrived = disk.0.lock().unwrap().len();
+            assert!(written <= 4 * FIRST || arrived > 0, "nothing after {written} bytes");
+        }
+        assert_eq!(behind.block, 16 * FIRST);
+        for _ in 0..30_000 {
+            behind.write_all(&[7; 1000]).unwrap();
+        }
+        assert_eq!(behind.block, BLOCK);
+        drop(behind);
+        assert_eq!(disk.0.lock().unwrap().len(), 31_000_000);
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn emit(
 fn storage(shape: &'static str, anatomy: &Anatomy) -> Vec<Field<'static>> {
     let s = &anatomy.survey;
     let load = if s.capacity == 0 { 0.0 } else { s.len as f64 / s.capacity as f64 };
-    let (is_trie, count) = (!anatomy.levels.is_empty(), Cell::Count);
+    let (is_trie, count) = (anatomy.is_trie, Cell::Count);
     let slots = if is_trie { "children of its nodes, 16 each" } else { "slots of its maps" };
     let mut fields = vec![
         Field::new("shape", "shape", Cell::text(shape)),

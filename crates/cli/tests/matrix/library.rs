@@ -7,7 +7,7 @@ use std::path::Path;
 use libtest_mimic::Failed;
 use mapscope_binary::Elf;
 use mapscope_report::{Cell, Column, Ndjson, Sink, Table};
-use mapscope_runtime::maps::{Block, Care, SLOTS};
+use mapscope_runtime::maps::{Block, Care, SLOTS, SyncMap};
 use mapscope_runtime::types::{MapType, SlotLayout};
 use mapscope_runtime::{Decoder, Go, Image, Limits};
 use mapscope_target::{Addr, MemoryExt, Progress, Target};
@@ -24,9 +24,7 @@ pub(crate) fn check(truth: &Value, target: &dyn Target, exe: &Path) -> Result<Ve
     let elf = Elf::parse(&bytes)?;
     let (image, progress) = (Image::parse(&elf)?, Progress::default());
     let go = Go::open(&image, target, &progress)?;
-    let maps =
-        agree::array(truth, "maps").iter().filter(|fact| agree::text(fact, "how") != "syncmap");
-    Ok(maps.flat_map(|fact| one(&go, fact)).collect())
+    Ok(agree::array(truth, "maps").iter().flat_map(|fact| one(&go, fact)).collect())
 }
 
 /// What is wrong with what `ls` listed of a program without DWARF: every map that lies in the heap
@@ -45,8 +43,7 @@ pub(crate) fn check_stripped(
     let in_heap = |fact: &Value| go.heap.object(address(fact)).is_some();
     let mut wrong = agree::stripped(truth, listed, &in_heap);
     let described = |fact: &&Value| go.types.named(agree::text(fact, "type")).is_some();
-    let maps =
-        agree::array(truth, "maps").iter().filter(|fact| agree::text(fact, "how") != "syncmap");
+    let maps = agree::array(truth, "maps").iter();
     wrong.extend(maps.filter(described).flat_map(|fact| one(&go, fact)));
     Ok(wrong)
 }
@@ -56,6 +53,13 @@ fn one(go: &Go<'_>, fact: &Value) -> Vec<String> {
     let Some(ty) = go.types.named(agree::text(fact, "type")) else {
         return wrong("its type is not known".into());
     };
+    if agree::text(fact, "how") == "syncmap" {
+        let len = fact["len"].as_u64().unwrap_or_default();
+        return match SyncMap::of(go, address(fact), ty) {
+            Some(map) => lookup::check_sync(go, &map, len).into_iter().flat_map(wrong).collect(),
+            None => wrong("it has no form that is known".into()),
+        };
+    }
     let Some(map) = go.types.map(ty) else {
         return wrong(format!("its type is {:?}", go.types.get(ty)));
     };

@@ -12,6 +12,8 @@ use crate::maps::{Care, Damage, State, Survey};
 pub struct Anatomy {
     /// Size and state as a whole.
     pub survey: Survey,
+    /// It is a trie, not two maps.
+    pub is_trie: bool,
     /// How many nodes and entries are how many steps from the root of the trie, the root first;
     /// empty in the other form.
     pub levels: Vec<Level>,
@@ -58,13 +60,14 @@ impl SyncMap {
     ///
     /// The first part of it that could not be read.
     pub fn anatomy(&self, go: &Go<'_>) -> Result<Anatomy, Fault> {
-        let mut anatomy = Anatomy { maps: self.maps(go)?, ..Anatomy::default() };
+        let is_trie = matches!(self.form, Form::Trie(_));
+        let mut anatomy = Anatomy { is_trie, maps: self.maps(go)?, ..Anatomy::default() };
         let flow = self.parts(go, &mut |part| {
             anatomy.meet(go, part);
             go.flow()
         })?;
         anatomy.survey.estimated = flow.is_break();
-        anatomy.sum_up(self.size, if let Form::Trie(_) = self.form { 2 * ANY } else { ANY });
+        anatomy.sum_up(self.size, if is_trie { 2 * ANY } else { ANY });
         Ok(anatomy)
     }
 
