@@ -181,7 +181,7 @@ impl ReadDirty {
         let keys = len(dirty)?;
         let about = match dirty.is_null() {
             true => "made of what lives in read.m when the next new key is stored".to_owned(),
-            false => format!("{keys} keys: those of read.m that are not expunged, and new ones"),
+            false => format!("keys: {keys}, those of read.m that are not expunged, and new ones"),
         };
         rows.push(field("dirty", self.dirty.0, pointer(dirty), about));
         if let Some(offset) = self.misses {
@@ -207,7 +207,7 @@ impl ReadOnly {
             false => "what is not in m is not in the map",
         };
         [
-            field("read.m", self.m.0, pointer(self.m.1), format!("{keys} keys, deleted ones too")),
+            field("read.m", self.m.0, pointer(self.m.1), format!("keys: {keys}, deleted ones too")),
             field("read.amended", self.amended.0, self.amended.1, amended),
         ]
     }
