@@ -3,6 +3,7 @@
 //! An analysis prints nothing, opens nothing and knows no Go release: it reads a
 //! [`mapscope_runtime::Go`] and emits to a [`mapscope_report::Sink`].
 
+mod autopsy;
 mod chosen;
 mod entries;
 mod error;
@@ -14,6 +15,7 @@ mod ls;
 mod show;
 mod verify;
 
+pub use autopsy::Autopsy;
 pub use entries::Entries;
 pub use error::Error;
 pub use get::Get;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{demo, doctor, entries, get, goroutines, info, ls, show, verify};
+use crate::commands::{autopsy, demo, doctor, entries, get, goroutines, info, ls, show, verify};
 
 /// See inside every map of a Go program: of a live process or of a core, without a rebuild.
 #[derive(Debug, Parser)]
@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Get(get::Args),
     Goroutines(goroutines::Args),
     Verify(verify::Args),
+    Autopsy(autopsy::Args),
     Demo(demo::Args),
 }
 

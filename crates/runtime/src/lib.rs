@@ -6,6 +6,7 @@
 mod brackets;
 mod closure;
 pub mod code;
+pub mod crash;
 pub mod evidence;
 pub mod expr;
 pub mod find;
@@ -21,6 +22,7 @@ mod load;
 mod locals;
 pub mod maps;
 mod module;
+pub mod origin;
 mod proof;
 mod series;
 mod splice;

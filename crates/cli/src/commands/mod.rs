@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+pub(crate) mod autopsy;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod entries;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Get(args) => get::run(&args),
         Command::Goroutines(args) => goroutines::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Autopsy(args) => autopsy::run(&args),
         Command::Demo(args) => demo::run(&args),
     }
 }

@@ -22,3 +22,4 @@ mod sweep;
 
 pub use facts::{Facts, Told};
 pub use place::Holds;
+pub(crate) use receiver::receiver;

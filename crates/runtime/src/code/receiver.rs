@@ -5,7 +5,7 @@ use crate::types::Types;
 
 /// What the first argument of the function with this name holds, if it is a method:
 /// `example.com/shop.(*Cart).Add`, `example.com/shop.Prices.Total`.
-pub(super) fn receiver(types: &Types<'_>, function: &str) -> Option<Holds> {
+pub(crate) fn receiver(types: &Types<'_>, function: &str) -> Option<Holds> {
     let function = unescape(function);
     if let Some((package, rest)) = function.split_once(".(*") {
         let (name, method) = rest.split_once(").")?;

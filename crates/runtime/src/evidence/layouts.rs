@@ -86,6 +86,20 @@ layouts! {
         waitsince ?optional: ["waitsince"],
         /// The labels that `runtime/pprof` keeps for profiles.
         labels ?optional: ["labels"],
+        /// The innermost panic that it is in.
+        panic ?optional: ["_panic"],
+    }
+
+    /// `runtime._panic`: a panic under way.
+    Panic = ["runtime._panic"] {
+        /// What it panics with, an `any`.
+        arg: ["arg"],
+        /// The panic that it interrupted.
+        link: ["link"],
+        /// A deferred function has recovered it.
+        recovered: ["recovered"],
+        /// It is no panic but `runtime.Goexit`.
+        goexit: ["goexit"],
     }
 
     /// `runtime.m`: a thread.

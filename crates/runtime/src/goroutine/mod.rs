@@ -1,6 +1,7 @@
 //! Goroutines: what the runtime keeps of each, and the list of them all.
 
 mod list;
+mod panic;
 mod processor;
 mod scheduler;
 mod status;
@@ -13,6 +14,7 @@ use mapscope_target::{Addr, Fault, Memory, MemoryExt, Why};
 use crate::evidence::G;
 
 pub use list::Goroutines;
+pub use panic::Panic;
 pub use processor::{OnThread, Processor, moment};
 pub use scheduler::Scheduler;
 pub use status::Status;

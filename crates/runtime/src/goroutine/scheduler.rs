@@ -1,12 +1,15 @@
 //! What is needed to read goroutines and their stacks, gathered once per process.
 
 use mapscope_binary::FileVa;
-use mapscope_target::{Addr, Fault, Thread};
+use mapscope_target::{Addr, Fault, MemoryExt, Thread};
 
-use super::{Goroutine, Goroutines, OnThread, Processor, Status, WaitReasons, processor};
-use crate::evidence::{G, M, P};
+use super::{Goroutine, Goroutines, OnThread, Panic, Processor, Status, WaitReasons, processor};
+use crate::evidence::{self, G, M, P};
 use crate::stack::{Code, Unwinder};
 use crate::{Go, OpenError};
+
+/// Panics in panics are followed so deep.
+const MAX_PANICS: usize = 100;
 
 /// The layouts and variables of the runtime's scheduler.
 #[derive(Clone, Debug)]
@@ -68,6 +71,21 @@ impl Scheduler {
     /// The thread's `runtime.m` cannot be read.
     pub fn thread(&self, go: &Go<'_>, goroutine: &Goroutine) -> Result<Option<OnThread>, Fault> {
         processor::thread(go.memory(), &self.m, self.p.as_ref(), goroutine)
+    }
+
+    /// The panics that the goroutine is in, the innermost first: their `runtime._panic`.
+    pub fn panics(&self, go: &Go<'_>, goroutine: &Goroutine) -> Vec<Panic> {
+        let Ok(layout) = evidence::Panic::load(go.layouts().source()) else { return Vec::new() };
+        let memory = go.memory();
+        let first = self.g.panic.and_then(|at| memory.addr(goroutine.addr.checked_add(at)?).ok());
+        let mut next = first.filter(|at| !at.is_null());
+        let mut panics = Vec::new();
+        while let Some(at) = next.filter(|_| panics.len() < MAX_PANICS) {
+            let Ok(panic) = Panic::read(memory, &layout, at) else { break };
+            next = Some(panic.link).filter(|link| !link.is_null());
+            panics.push(panic);
+        }
+        panics
     }
 
     /// Why a goroutine waits, in the runtime's words; `None` unless it does.

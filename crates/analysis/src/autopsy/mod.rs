@@ -1,0 +1,83 @@
+//! `autopsy`: why a program died on a map.
+
+mod nil;
+mod scene;
+
+use mapscope_report::{Cell, Column, Field, Sink, Table};
+use mapscope_runtime::Go;
+use mapscope_runtime::crash::{Crash, Kind};
+use mapscope_runtime::goroutine::Scheduler;
+
+use crate::frame::{finish_with, head};
+use crate::{Analysis, Error};
+
+use scene::Scene;
+
+/// Explains the death of a program.
+pub struct Autopsy;
+
+const STACK: &[Column] = &[
+    Column::right("frame", "FRAME"),
+    Column::left("function", "FUNCTION"),
+    Column::left("file", "FILE"),
+    Column::right("line", "LINE"),
+];
+
+impl Analysis for Autopsy {
+    fn name(&self) -> &'static str {
+        "autopsy"
+    }
+
+    fn about(&self) -> &'static str {
+        "why a program died on a map: which map, which field, which key"
+    }
+
+    fn run(&self, go: &Go<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
+        let unreadable = |why: String| Error::Unreadable(why);
+        let scheduler = Scheduler::open(go).map_err(|why| unreadable(why.to_string()))?;
+        let threads = go.target.threads();
+        let crash = Crash::find(go, &scheduler, &threads).map_err(|why| Error::NotFound {
+            message: format!("there is no death to explain: {why}"),
+            hint: Some("autopsy explains the core of a program that died".into()),
+        })?;
+        let scene = Scene::of(go, &scheduler, &threads, &crash);
+        go.thaw()?;
+        sink.head(&head(go, self.name()))?;
+        sink.fields("crash", "what happened", &what(&crash))?;
+        let mut missing = Vec::new();
+        if let Some(scene) = &scene {
+            sink.fields("operation", "the operation", &scene.operation(go))?;
+            if crash.kind == Kind::NilMapWrite {
+                nil::emit(go, scene, sink, &mut missing)?;
+            }
+            emit_stack(scene, sink)?;
+        } else {
+            missing.push(format!("the stack of goroutine {}", crash.goroutine.id));
+        }
+        finish_with(go, sink, missing, true)?;
+        Ok(())
+    }
+}
+
+fn what(crash: &Crash) -> Vec<Field<'static>> {
+    vec![
+        Field::new("kind", "kind", Cell::text(crash.kind.word())),
+        Field::new("message", "message", Cell::maybe(crash.message.clone(), Cell::text)),
+        Field::new("meaning", "meaning", Cell::text(crash.kind.meaning())),
+        Field::new("goroutine", "goroutine", Cell::Uint(crash.goroutine.id)),
+    ]
+}
+
+fn emit_stack(scene: &Scene<'_, '_>, sink: &mut dyn Sink) -> Result<(), Error> {
+    sink.table(&Table { key: "stack", title: "the goroutine that died", columns: STACK })?;
+    for (number, line) in scene.lines().enumerate() {
+        sink.row(&[
+            Cell::Uint(number as u64),
+            Cell::text(line.function),
+            Cell::text(line.file),
+            Cell::maybe(Some(line.line).filter(|line| *line > 0), |line| Cell::Uint(line.into())),
+        ])?;
+    }
+    sink.end_table()?;
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! The nil map of a write: what the source calls it.
+
+use mapscope_report::{Cell, Field, Note, Sink};
+use mapscope_runtime::Go;
+use mapscope_runtime::origin::naming::{By, Named, Namer, What};
+use mapscope_runtime::origin::{Made, Origin};
+use mapscope_runtime::types::Kind;
+
+use super::scene::{Scene, Site};
+use crate::Error;
+
+/// Says which map was nil.
+pub(super) fn emit(
+    go: &Go<'_>,
+    scene: &Scene<'_, '_>,
+    sink: &mut dyn Sink,
+    missing: &mut Vec<String>,
+) -> Result<(), Error> {
+    let Some(site) = &scene.site else {
+        missing.push("the call of the map operation: which map was nil".into());
+        return Ok(());
+    };
+    let Some(origin) = site.body.argument(site.back, 1) else {
+        missing.push("the code before the call: which map was nil".into());
+        return Ok(());
+    };
+    let namer = Namer::new(&site.body, site.entry);
+    let named = namer.name(&origin).filter(|named| is_map(go, named));
+    let made = namer.made(&origin.made).filter(|named| is_map(go, named));
+    let fields = match &named {
+        Some(named) => known(go, site, named, made.as_ref()),
+        None => vec![Field::new("expression", "expression", Cell::Empty)],
+    };
+    sink.fields("nil", "the map that was nil", &fields)?;
+    if named.is_none() {
+        sink.note(Note::warning(format!("which map was nil is not known: {}", how(&origin))))?;
+    }
+    Ok(())
+}
+
+fn is_map(go: &Go<'_>, named: &Named) -> bool {
+    match named.what {
+        What::Value(ty) => matches!(go.types.get(ty).kind, Kind::Map(_)),
+        What::Address(_) => false,
+    }
+}
+
+fn known(
+    go: &Go<'_>,
+    site: &Site<'_, '_>,
+    named: &Named,
+    made: Option<&Named>,
+) -> Vec<Field<'static>> {
+    let _ = site;
+    let by = match named.by {
+        By::Dwarf => "by DWARF and the code before the call",
+        By::Types => {
+            "by the code before the call and the types of the binary: no names of variables"
+        }
+    };
+    let mut fields = vec![
+        Field::new("expression", "expression", Cell::text(named.text.clone())),
+        Field::new("known_by", "known", Cell::text(by)),
+    ];
+    if let Some(made) = made.filter(|made| made.text != named.text) {
+        fields.push(Field::new("set_from", "set from", Cell::text(made.text.clone())));
+    }
+    if let Some(field) = made.or(Some(named)).and_then(|named| named.field.as_ref()) {
+        let holder = go.types.get(field.holder).name.clone();
+        fields.push(Field::new("holder", "field of", Cell::text(holder)));
+        fields.push(Field::new("field", "field", Cell::text(field.path.clone())));
+        fields.push(Field::new("offset", "offset", Cell::Uint(field.offset)));
+    }
+    fields
+}
+
+/// How the value came to be, in words, where it has no name.
+fn how(origin: &Origin) -> &'static str {
+    match &origin.made {
+        Made::Constant(_) => "the function itself makes it nil",
+        Made::Argument(_) | Made::Stacked(_) => "the function was called with it",
+        Made::Context => "it is the function's closure",
+        Made::Result { .. } => "another function returned it",
+        Made::Word { .. } => "it was loaded through a pointer of a type that is not known",
+        Made::Either(_) => "the function has several ways to set it",
+        _ => "the code before the call was not understood",
+    }
+}

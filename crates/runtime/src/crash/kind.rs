@@ -1,0 +1,129 @@
+//! What kind of death it is, by the runtime's words.
+
+/// A way to die on a map, as far as mapscope tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A write to a nil map.
+    NilMapWrite,
+    /// A writer met the mark of another.
+    ConcurrentWrites,
+    /// A reader met the mark of a writer.
+    ConcurrentReadWrite,
+    /// An iteration met the mark of a writer.
+    ConcurrentIteration,
+    /// `maps.Clone` met the mark of a writer.
+    ConcurrentClone,
+    /// A small Swiss map had no empty slot though its count said so.
+    SmallMapFull,
+    /// A mark of a classic map that no map has.
+    BadMapState,
+    /// A key whose dynamic type has no hash.
+    Unhashable,
+    /// A nil pointer was dereferenced: perhaps that of an elem that was not there.
+    NilDereference,
+    /// Not of a map.
+    Other,
+}
+
+/// The runtime's words (runtime/map*.go, internal/runtime/maps/*.go, runtime/alg.go; Go 1.19 to
+/// 1.27), and what they stand for. Those of 1.25 and later for unhashable keys differ in a colon.
+const TEXTS: [(&str, Kind); 10] = [
+    ("assignment to entry in nil map", Kind::NilMapWrite),
+    ("concurrent map writes", Kind::ConcurrentWrites),
+    ("concurrent map read and map write", Kind::ConcurrentReadWrite),
+    ("concurrent map iteration and map write", Kind::ConcurrentIteration),
+    ("concurrent map clone and map write", Kind::ConcurrentClone),
+    ("bad map state", Kind::BadMapState),
+    ("hash of unhashable type", Kind::Unhashable),
+    ("invalid memory address or nil pointer dereference", Kind::NilDereference),
+    ("small map with no empty slot", Kind::SmallMapFull),
+    ("nil pointer dereference", Kind::NilDereference),
+];
+
+impl Kind {
+    /// What kind of death this message tells of.
+    pub fn of(message: &str) -> Kind {
+        // Its text has that of concurrent writes in it, in brackets.
+        if message.contains("small map with no empty slot") {
+            return Kind::SmallMapFull;
+        }
+        let known = TEXTS.iter().find(|(text, _)| message.contains(text));
+        known.map_or(Kind::Other, |(_, kind)| *kind)
+    }
+
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::NilMapWrite => "nil map write",
+            Kind::ConcurrentWrites => "concurrent map writes",
+            Kind::ConcurrentReadWrite => "concurrent map read and map write",
+            Kind::ConcurrentIteration => "concurrent map iteration and map write",
+            Kind::ConcurrentClone => "concurrent map clone and map write",
+            Kind::SmallMapFull => "small map without an empty slot",
+            Kind::BadMapState => "bad map state",
+            Kind::Unhashable => "unhashable key",
+            Kind::NilDereference => "nil pointer dereference",
+            Kind::Other => "not a map's",
+        }
+    }
+
+    /// What the runtime checked, and what it means.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Kind::NilMapWrite => {
+                "a write found no map: the variable or field was never given one. Reading, ranging, \
+                 len and delete are fine on a nil map; a write is not"
+            }
+            Kind::ConcurrentWrites => {
+                "a write found the mark that another write sets for as long as it lasts: two \
+                 goroutines wrote to one map without a lock"
+            }
+            Kind::ConcurrentReadWrite => {
+                "a read found the mark that a write sets for as long as it lasts: another goroutine \
+                 wrote to the map meanwhile"
+            }
+            Kind::ConcurrentIteration => {
+                "an iteration found the mark that a write sets for as long as it lasts: another \
+                 goroutine wrote to the map meanwhile"
+            }
+            Kind::ConcurrentClone => {
+                "maps.Clone found the mark that a write sets for as long as it lasts: another \
+                 goroutine wrote to the map meanwhile"
+            }
+            Kind::SmallMapFull => {
+                "a map of up to eight entries said that it had room, and had none: another goroutine \
+                 wrote to it meanwhile"
+            }
+            Kind::BadMapState => {
+                "an old bucket has a mark that no bucket has: two goroutines wrote to one map while \
+                 it grew, or its memory was overwritten"
+            }
+            Kind::Unhashable => {
+                "the key is an interface, or has one in it, that holds a value of a type which \
+                 cannot be compared: a slice, a map, a func, or a struct or array with one in it"
+            }
+            Kind::NilDereference => "a nil pointer was followed",
+            Kind::Other => "it did not die on a map",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+
+    #[test]
+    fn messages_are_told_apart() {
+        let cases = [
+            ("assignment to entry in nil map", Kind::NilMapWrite),
+            ("concurrent map writes", Kind::ConcurrentWrites),
+            ("small map with no empty slot (concurrent map writes?)", Kind::SmallMapFull),
+            ("runtime error: hash of unhashable type []int", Kind::Unhashable),
+            ("hash of unhashable type: []int", Kind::Unhashable),
+            ("all goroutines are asleep - deadlock!", Kind::Other),
+        ];
+        for (message, kind) in cases {
+            assert_eq!(Kind::of(message), kind, "{message}");
+        }
+    }
+}

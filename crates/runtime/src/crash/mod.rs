@@ -1,0 +1,109 @@
+//! How a Go program died: which goroutine, of what, and in which operation of a map.
+
+mod kind;
+mod message;
+mod operation;
+
+use mapscope_binary::FileVa;
+use mapscope_target::{Fault, Thread};
+
+use crate::goroutine::{Goroutine, Scheduler};
+use crate::stack::Frame;
+use crate::{Go, OpenError};
+
+pub use kind::Kind;
+pub use operation::Operation;
+
+/// Frames looked into on one stack.
+const MAX_FRAMES: usize = 10_000;
+
+/// Functions of the runtime in which a goroutine dies, the outermost last.
+const DEADLY: [&str; 6] = [
+    "runtime.fatalpanic",
+    "runtime.gopanic",
+    "runtime.fatalthrow",
+    "runtime.fatal",
+    "runtime.throw",
+    "runtime.sigpanic",
+];
+
+/// The death of a program.
+pub struct Crash {
+    /// The goroutine that died.
+    pub goroutine: Goroutine,
+    /// What the runtime said, or would have: `assignment to entry in nil map`. `None` where that
+    /// could not be read.
+    pub message: Option<String>,
+    /// What kind of death that is.
+    pub kind: Kind,
+}
+
+/// Why a death cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum CrashError {
+    /// The scheduler's structures are not known.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The list of goroutines cannot be read.
+    #[error("the list of goroutines: {0}")]
+    Unreadable(#[from] Fault),
+    /// No goroutine is in a panic or a fatal error.
+    #[error("no goroutine is in a panic or a fatal error")]
+    Alive,
+    /// There is no table of functions.
+    #[error("the executable's table of functions cannot be read")]
+    NoFunctions,
+}
+
+impl Crash {
+    /// Finds the goroutine that died, and what of.
+    ///
+    /// # Errors
+    /// None did, or the goroutines cannot be read.
+    pub fn find(
+        go: &Go<'_>,
+        scheduler: &Scheduler,
+        threads: &[Thread],
+    ) -> Result<Crash, CrashError> {
+        let goroutines = scheduler.goroutines(go)?;
+        let unwinder = scheduler.unwinder(go, threads).ok_or(CrashError::NoFunctions)?;
+        let dying = goroutines.all.into_iter().filter(Goroutine::is_alive).find_map(|goroutine| {
+            let frames: Vec<Frame<'_, '_>> =
+                unwinder.goroutine(&goroutine).take(MAX_FRAMES).collect();
+            let dies = frames.iter().any(|f| DEADLY[..3].contains(&f.func.name()));
+            dies.then(|| (message::of(go, &scheduler.panics(go, &goroutine), &frames), goroutine))
+        });
+        let (message, goroutine) = dying.ok_or(CrashError::Alive)?;
+        let kind = message.as_deref().map_or(Kind::Other, Kind::of);
+        Ok(Crash { goroutine, message, kind })
+    }
+}
+
+/// The innermost frame of the program itself, below what the runtime does while it dies, and the
+/// frame of the runtime's map operation that it called, if it did.
+pub fn culprit<'f, 'p, 'd>(frames: &'f [Frame<'p, 'd>]) -> Option<Culprit<'f, 'p, 'd>> {
+    let deadly = frames.iter().rposition(|f| DEADLY.contains(&f.func.name()))?;
+    let below = frames.get(deadly + 1..)?;
+    let user = below.iter().position(|f| !is_runtime(f.func.name()))?;
+    let operation = below[..user].last().filter(|f| Operation::of(f.func.name()).is_some());
+    Some(Culprit { user: &below[user], operation })
+}
+
+/// Where a program died.
+pub struct Culprit<'f, 'p, 'd> {
+    /// The program's own function.
+    pub user: &'f Frame<'p, 'd>,
+    /// The map operation of the runtime that it called.
+    pub operation: Option<&'f Frame<'p, 'd>>,
+}
+
+impl Culprit<'_, '_, '_> {
+    /// The return address of the operation, as an address in the executable.
+    pub fn back(&self, go: &Go<'_>) -> FileVa {
+        go.va_of(self.user.pc)
+    }
+}
+
+fn is_runtime(name: &str) -> bool {
+    name.starts_with("runtime.") || name.starts_with("internal/runtime/")
+}

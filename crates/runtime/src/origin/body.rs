@@ -1,0 +1,108 @@
+//! The code of one function, with the ways through it.
+
+use std::cell::RefCell;
+
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory};
+use mapscope_binary::{FileVa, Func};
+use rustc_hash::FxHashMap;
+
+use super::{Origin, Spot};
+use crate::Go;
+
+/// The code of one function.
+pub struct Body<'g, 'a> {
+    pub(super) go: &'g Go<'a>,
+    pub(super) instructions: Vec<Instruction>,
+    /// How far the stack pointer stands below its place at entry, before each instruction.
+    pub(super) depths: Vec<i32>,
+    /// From where a jump leads to an instruction, by its index.
+    pub(super) jumps: FxHashMap<usize, Vec<usize>>,
+    pub(super) info: RefCell<InstructionInfoFactory>,
+}
+
+/// Longer functions are not followed, in bytes.
+const MAX_CODE: u64 = 1 << 20;
+
+impl<'g, 'a> Body<'g, 'a> {
+    /// The code of `func`; `None` where the executable's file does not have it, or it is too long.
+    pub fn of(go: &'g Go<'a>, func: &Func<'_, '_>) -> Option<Body<'g, 'a>> {
+        let entry = func.entry();
+        let len = func.end().0.checked_sub(entry.0).filter(|len| *len <= MAX_CODE)?;
+        let code = go.image.elf.bytes_at(entry, len)?;
+        let decoder = Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE);
+        let instructions: Vec<Instruction> = decoder.into_iter().collect();
+        let mut body = Body {
+            go,
+            depths: depths(func, &instructions),
+            jumps: FxHashMap::default(),
+            instructions,
+            info: RefCell::new(InstructionInfoFactory::new()),
+        };
+        for from in 0..body.instructions.len() {
+            if let Some(to) = body.jump(from) {
+                body.jumps.entry(to).or_default().push(from);
+            }
+        }
+        Some(body)
+    }
+
+    /// Where argument `number` of the call that returns to `back` came from.
+    pub fn argument(&self, back: FileVa, number: u8) -> Option<Origin> {
+        let call = self.call_before(back)?;
+        let register = *super::effect::ARGUMENTS.get(usize::from(number))?;
+        Some(self.trace(call, Spot::Register(register)))
+    }
+
+    /// The call that returns to `back`.
+    fn call_before(&self, back: FileVa) -> Option<usize> {
+        let after = self.instructions.partition_point(|i| i.ip() < back.0);
+        let call = after.checked_sub(1)?;
+        let i = self.instructions.get(call)?;
+        let calls = matches!(i.flow_control(), FlowControl::Call | FlowControl::IndirectCall);
+        (calls && i.next_ip() == back.0).then_some(call)
+    }
+
+    /// The instruction that the one at `from` may jump to. What jumps to the entry has grown the
+    /// stack, and begins anew.
+    fn jump(&self, from: usize) -> Option<usize> {
+        let i = self.instructions.get(from)?;
+        let jumps = matches!(
+            i.flow_control(),
+            FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch
+        );
+        let target = i.near_branch_target();
+        let to = self.instructions.binary_search_by_key(&target, Instruction::ip).ok()?;
+        (jumps && to != 0).then_some(to)
+    }
+
+    /// The instructions that may be executed before the one at `at`.
+    pub(super) fn before(&self, at: usize) -> Vec<usize> {
+        let mut before = self.jumps.get(&at).cloned().unwrap_or_default();
+        if let Some(above) = at.checked_sub(1).filter(|above| self.falls(*above)) {
+            before.insert(0, above);
+        }
+        before
+    }
+
+    fn falls(&self, at: usize) -> bool {
+        let flow = self.instructions[at].flow_control();
+        let ends = matches!(
+            flow,
+            FlowControl::UnconditionalBranch
+                | FlowControl::IndirectBranch
+                | FlowControl::Return
+                | FlowControl::Exception
+        );
+        !ends
+    }
+}
+
+/// The depth of the stack before each instruction.
+fn depths(func: &Func<'_, '_>, instructions: &[Instruction]) -> Vec<i32> {
+    let mut steps = func.sp_deltas().peekable();
+    let depth = |i: &Instruction| {
+        while steps.next_if(|(_, end)| end.0 <= i.ip()).is_some() {}
+        steps.peek().map_or(0, |(value, _)| *value)
+    };
+    instructions.iter().map(depth).collect()
+}

@@ -1,0 +1,200 @@
+//! What one instruction does to a place that is followed.
+
+use iced_x86::{FlowControl, Instruction, Mnemonic, OpAccess, OpKind, Register};
+use mapscope_binary::FileVa;
+
+use super::trace::Budget;
+use super::{Body, Kept, Made, Origin, Spot};
+
+/// Numbers of the registers in the order in which Go passes integers and pointers (ABIInternal,
+/// cmd/compile/abi-internal.md; amd64): RAX, RBX, RCX, RDI, RSI, R8, R9, R10, R11.
+pub(super) const ARGUMENTS: [u8; 9] = [0, 3, 1, 7, 6, 8, 9, 10, 11];
+
+/// The number of the register that holds the closure at a function's entry: RDX.
+pub(super) const CONTEXT: u8 = 2;
+
+/// What an instruction does to the place that is followed.
+pub(super) enum Effect {
+    /// Nothing.
+    None,
+    /// It copies it from there.
+    Copies(Spot),
+    /// It loads it, or computes an address, from this operand.
+    Loads { deref: bool },
+    /// It makes it.
+    Makes(Made),
+}
+
+impl Body<'_, '_> {
+    /// What the instruction at `at` does to `spot`.
+    pub(super) fn effect(&self, at: usize, spot: Spot) -> Effect {
+        let i = &self.instructions[at];
+        match (i.flow_control(), spot) {
+            (FlowControl::Call | FlowControl::IndirectCall, Spot::Register(number)) => {
+                self.call(i, number)
+            }
+            (_, Spot::Register(number)) => self.on_register(at, i, number),
+            (_, Spot::Slot(slot)) => self.on_slot(at, i, slot),
+        }
+    }
+
+    /// A call leaves nothing in any register but its results.
+    fn call(&self, i: &Instruction, number: u8) -> Effect {
+        let direct = i.flow_control() == FlowControl::Call;
+        let callee = direct.then(|| FileVa(i.near_branch_target()));
+        let name = callee.and_then(|va| self.go.pclntab()?.find(va)).map(|func| func.name());
+        if name.is_some_and(|name| name.starts_with("runtime.gcWriteBarrier")) && number != 11 {
+            return Effect::None;
+        }
+        let result = ARGUMENTS.iter().position(|argument| *argument == number);
+        Effect::Makes(result.map_or(Made::Unknown, |result| Made::Result {
+            call: FileVa(i.next_ip()),
+            callee,
+            number: result as u8,
+        }))
+    }
+
+    fn on_register(&self, at: usize, i: &Instruction, number: u8) -> Effect {
+        let writes = {
+            let mut info = self.info.borrow_mut();
+            let used = info.info(i).used_registers();
+            used.iter().any(|used| {
+                gpr(used.register()) == Some(number)
+                    && !matches!(used.access(), OpAccess::Read | OpAccess::CondRead)
+            })
+        };
+        if !writes {
+            return Effect::None;
+        }
+        if i.op0_kind() != OpKind::Register || gpr(i.op0_register()) != Some(number) {
+            return Effect::Makes(Made::Unknown);
+        }
+        match (i.mnemonic(), i.op1_kind()) {
+            (Mnemonic::Mov, OpKind::Register) => match gpr(i.op1_register()) {
+                Some(from) => Effect::Copies(Spot::Register(from)),
+                None => Effect::Makes(Made::Unknown),
+            },
+            (
+                Mnemonic::Mov | Mnemonic::Movzx | Mnemonic::Movsxd | Mnemonic::Movsx,
+                OpKind::Memory,
+            ) => match self.slot_of(at, i) {
+                Some(slot) => Effect::Copies(Spot::Slot(slot)),
+                None => Effect::Loads { deref: true },
+            },
+            (Mnemonic::Lea, OpKind::Memory) => match self.slot_of(at, i) {
+                Some(slot) => Effect::Makes(Made::Frame(slot)),
+                None => Effect::Loads { deref: false },
+            },
+            (Mnemonic::Xor, OpKind::Register) if i.op0_register() == i.op1_register() => {
+                Effect::Makes(Made::Constant(0))
+            }
+            (Mnemonic::Mov, _) => Effect::Makes(Made::Constant(i.immediate(1))),
+            _ => Effect::Makes(Made::Unknown),
+        }
+    }
+
+    fn on_slot(&self, at: usize, i: &Instruction, slot: i32) -> Effect {
+        if i.op0_kind() != OpKind::Memory {
+            return Effect::None;
+        }
+        let writes = !matches!(i.mnemonic(), Mnemonic::Cmp | Mnemonic::Test);
+        let size = i.memory_size().size() as i32;
+        let Some(to) = self.slot_of(at, i).filter(|_| writes) else { return Effect::None };
+        if slot < to || slot >= to.saturating_add(size) {
+            return Effect::None;
+        }
+        match (i.mnemonic(), i.op1_kind()) {
+            (Mnemonic::Mov, OpKind::Register) if to == slot => match gpr(i.op1_register()) {
+                Some(from) => Effect::Copies(Spot::Register(from)),
+                None => Effect::Makes(Made::Unknown),
+            },
+            // X15 is zero in all of Go's code (ABIInternal).
+            (Mnemonic::Movups | Mnemonic::Movdqu, OpKind::Register)
+                if i.op1_register() == Register::XMM15 =>
+            {
+                Effect::Makes(Made::Constant(0))
+            }
+            (Mnemonic::Mov, OpKind::Register | OpKind::Memory) => Effect::Makes(Made::Unknown),
+            (Mnemonic::Mov, _) if to == slot => Effect::Makes(Made::Constant(i.immediate(1))),
+            _ => Effect::Makes(Made::Unknown),
+        }
+    }
+
+    /// The word of the frame that is the operand in memory of the instruction at `at`.
+    fn slot_of(&self, at: usize, i: &Instruction) -> Option<i32> {
+        let displacement = i32::try_from(i.memory_displacement64() as i64).ok()?;
+        if i.memory_index() != Register::None {
+            return None;
+        }
+        let from = match i.memory_base() {
+            // It points to where the caller's was saved, below the return address.
+            Register::RBP => -16,
+            Register::RSP => -8 - self.depths.get(at)?,
+            _ => return None,
+        };
+        displacement.checked_add(from)
+    }
+
+    /// The operand in memory of the instruction at `at`, as what it is computed from.
+    pub(super) fn operand(&self, at: usize, deref: bool, budget: &mut Budget) -> Made {
+        let i = &self.instructions[at];
+        let Some(depth) = budget.depth.checked_sub(1) else { return Made::Unknown };
+        if i.segment_prefix() != Register::None {
+            return Made::Unknown;
+        }
+        budget.depth = depth;
+        let made = self.computed(at, deref, budget);
+        budget.depth += 1;
+        made
+    }
+
+    fn computed(&self, at: usize, deref: bool, budget: &mut Budget) -> Made {
+        let i = &self.instructions[at];
+        let (base, offset) = match i.is_ip_rel_memory_operand() {
+            true => {
+                let va = FileVa(i.ip_rel_memory_address());
+                if !deref {
+                    return Made::Address(va);
+                }
+                (Origin { made: Made::Address(va), kept: Vec::new() }, 0)
+            }
+            false => {
+                let Some(base) = gpr(i.memory_base()) else { return Made::Unknown };
+                let base = self.back(at, Spot::Register(base), budget);
+                (base, i.memory_displacement64() as i64)
+            }
+        };
+        let index = gpr(i.memory_index()).map(|index| {
+            let origin = self.back(at, Spot::Register(index), budget);
+            (Box::new(origin), i.memory_index_scale())
+        });
+        let base = Box::new(base);
+        match deref {
+            true => Made::Word { base, index, offset },
+            false => Made::Inside { base, index, offset },
+        }
+    }
+
+    /// Where `spot` came from, at the function's entry.
+    pub(super) fn at_entry(spot: Spot) -> Made {
+        match spot {
+            Spot::Register(CONTEXT) => Made::Context,
+            Spot::Register(number) => match ARGUMENTS.iter().position(|a| *a == number) {
+                Some(argument) => Made::Argument(argument as u8),
+                None => Made::Unknown,
+            },
+            Spot::Slot(slot) if slot >= 0 => Made::Stacked(slot),
+            Spot::Slot(_) => Made::Unknown,
+        }
+    }
+
+    /// Where it is, before the instruction at `at`.
+    pub(super) fn kept(&self, at: usize, spot: Spot) -> Kept {
+        Kept { at: FileVa(self.instructions[at].ip()), spot }
+    }
+}
+
+/// The number of a general register, whole or in part.
+fn gpr(register: Register) -> Option<u8> {
+    register.is_gpr().then(|| register.full_register().number() as u8)
+}

@@ -1,0 +1,363 @@
+//! What the source calls a value whose origin is known.
+
+use std::cell::OnceCell;
+
+use mapscope_binary::FileVa;
+use mapscope_binary::dwarf::{Location, Variable};
+use mapscope_target::{Addr, MemoryExt};
+
+use super::body::Body;
+use super::{Kept, Made, Origin, Spot};
+use crate::Go;
+use crate::code::{Holds, Told, receiver};
+use crate::types::{Kind, TypeId};
+
+/// A value, as the source would write it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The expression: `s.cache`.
+    pub text: String,
+    /// What the value is.
+    pub what: What,
+    /// The field that it was loaded from, if it was one of a struct.
+    pub field: Option<FieldOf>,
+    /// How the names are known.
+    pub by: By,
+}
+
+/// What a word is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The first word of a value of this type.
+    Value(TypeId),
+    /// The address of a value of this type.
+    Address(TypeId),
+}
+
+/// A field of a struct.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldOf {
+    /// The struct that a pointer leads to, or that a variable is.
+    pub holder: TypeId,
+    /// The way to the field in it: `stats.byPath`.
+    pub path: String,
+    /// How many bytes from the struct's begin.
+    pub offset: u64,
+}
+
+/// How the names in an expression are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// DWARF names every variable in it.
+    Dwarf,
+    /// The variable has no name; fields are those of the types that the binary itself has.
+    Types,
+}
+
+/// Structs and arrays deeper in one another than this are not looked into.
+const MAX_NESTING: usize = 32;
+
+/// Longest string that is quoted, in bytes.
+const MAX_QUOTED: u64 = 64;
+
+/// Names the values of one function.
+pub struct Namer<'b, 'g, 'a> {
+    body: &'b Body<'g, 'a>,
+    go: &'g Go<'a>,
+    entry: FileVa,
+    receiver: OnceCell<Option<TypeId>>,
+}
+
+impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
+    /// A namer for the values of `body`, the code of the function that begins at `entry`.
+    pub fn new(body: &'b Body<'g, 'a>, entry: FileVa) -> Namer<'b, 'g, 'a> {
+        Namer { body, go: body.go, entry, receiver: OnceCell::new() }
+    }
+
+    /// What the source calls the value, if that can be told.
+    pub fn name(&self, origin: &Origin) -> Option<Named> {
+        self.variable(origin).or_else(|| self.made(&origin.made))
+    }
+
+    /// The value as it was made, whatever variable it was kept in since.
+    pub fn made(&self, made: &Made) -> Option<Named> {
+        match made {
+            Made::Word { base, index, offset } => self.word(base, index.as_ref(), *offset),
+            Made::Inside { base, index, offset } => {
+                let from = self.name(base)?;
+                self.at(from, index.as_ref(), *offset, false)
+            }
+            Made::Address(va) => self.global(*va, 0, false),
+            Made::Argument(0) => {
+                let ty = *self.receiver.get_or_init(|| self.receiver());
+                let text = format!("(*{})", self.go.types.get(ty?).name);
+                Some(Named { text, what: What::Address(ty?), field: None, by: By::Types })
+            }
+            Made::Result { call, callee, number } => self.result(*call, (*callee)?, *number),
+            _ => None,
+        }
+    }
+
+    fn word(
+        &self,
+        base: &Origin,
+        index: Option<&(Box<Origin>, u32)>,
+        offset: i64,
+    ) -> Option<Named> {
+        match (&base.made, index) {
+            (Made::Address(va), None) => self.global(*va, offset, true),
+            (Made::Context, None) => self.captured(u64::try_from(offset).ok()?),
+            _ => {
+                let from = self.name(base)?;
+                self.at(from, index, offset, true)
+            }
+        }
+    }
+
+    /// What lies `offset` bytes, and `index` items, from where `from` leads.
+    fn at(
+        &self,
+        from: Named,
+        index: Option<&(Box<Origin>, u32)>,
+        offset: i64,
+        deref: bool,
+    ) -> Option<Named> {
+        let offset = u64::try_from(offset).ok()?;
+        let types = &self.go.types;
+        let Named { text, what, field, by } = from;
+        let kind = |ty| types.get(ty).kind.clone();
+        let (holder, text, offset) = match (what, index) {
+            (What::Address(ty), None) => (ty, text, offset),
+            (What::Value(ty), None) => match kind(ty) {
+                Kind::Pointer(to) => (to, text, offset),
+                Kind::Slice(of) => {
+                    let size = types.get(of).size.max(1);
+                    (of, format!("{text}[{}]", offset / size), offset % size)
+                }
+                _ => return None,
+            },
+            (What::Value(ty), Some((index, scale))) => match kind(ty) {
+                Kind::Slice(of) if types.get(of).size == u64::from(*scale) => {
+                    (of, format!("{text}[{}]", self.short(index)), offset)
+                }
+                _ => return None,
+            },
+            (What::Address(_), Some(_)) => return None,
+        };
+        let inside = inside(self.go, holder, offset, deref)?;
+        let what = if deref { What::Value(inside.ty) } else { What::Address(inside.ty) };
+        let path = inside.path.trim_start_matches('.').to_owned();
+        let whole = Some(FieldOf { holder, path, offset }).filter(|f| !f.path.is_empty());
+        let outer = matches!(what, What::Address(_)) || whole.is_some();
+        let text = if outer { text + &inside.path } else { format!("{text}{}", inside.path) };
+        Some(Named { text, what, field: nested(field, what, whole), by })
+    }
+
+    /// The variable that DWARF says to be in one of the places where the value was kept.
+    fn variable(&self, origin: &Origin) -> Option<Named> {
+        let debug = self.go.image.debug.as_ref()?;
+        let function = debug.function_at(self.entry)?;
+        origin.kept.iter().find_map(|kept| {
+            let variables = debug.locals(function, kept.at).ok()?;
+            variables.iter().rev().find_map(|variable| self.kept_in(variable, kept))
+        })
+    }
+
+    /// The variable, or the part of it, that `kept` is.
+    fn kept_in(&self, variable: &Variable<'_>, kept: &Kept) -> Option<Named> {
+        let offset = match &variable.location {
+            Location::Pieces(pieces) => {
+                let mut offset = 0;
+                pieces.iter().find_map(|piece| {
+                    let at = offset;
+                    offset += piece.size;
+                    is_at(&piece.location, kept.spot).then_some(at)
+                })?
+            }
+            location => is_at(location, kept.spot).then_some(0)?,
+        };
+        let ty = self.go.types.of_debug(variable.ty);
+        if variable.escaped {
+            let text = variable.name.to_owned();
+            let what = What::Address(ty);
+            return Some(Named { text, what, field: None, by: By::Dwarf });
+        }
+        let inside = inside(self.go, ty, offset, true)?;
+        let path = inside.path.trim_start_matches('.').to_owned();
+        Some(Named {
+            text: format!("{}{}", variable.name, inside.path),
+            what: What::Value(inside.ty),
+            field: Some(FieldOf { holder: ty, path, offset }).filter(|f| !f.path.is_empty()),
+            by: By::Dwarf,
+        })
+    }
+
+    /// The global variable at `va`, and what lies `offset` bytes into it.
+    fn global(&self, va: FileVa, offset: i64, deref: bool) -> Option<Named> {
+        let at = FileVa(va.0.checked_add_signed(offset)?);
+        let Some(debug) = &self.go.image.debug else {
+            let text = format!("data+{:#x}", at.0);
+            let (_, told) = self.go.code().globals().find(|(va, _)| *va == at)?;
+            let ty = told_type(told)?;
+            return Some(Named { text, what: What::Value(ty), field: None, by: By::Types });
+        };
+        let sized = |ty| self.go.types.get(ty).size;
+        let (global, ty) = debug.globals().iter().find_map(|global| {
+            let inside = at.0.checked_sub(global.addr.0)?;
+            let ty = self.go.types.of_debug(global.ty);
+            (inside < sized(ty).max(1)).then_some((global, ty))
+        })?;
+        let inside = inside(self.go, ty, at.0 - global.addr.0, deref)?;
+        let what = if deref { What::Value(inside.ty) } else { What::Address(inside.ty) };
+        let path = inside.path.trim_start_matches('.').to_owned();
+        Some(Named {
+            text: format!("{}{}", global.name, inside.path),
+            what,
+            field: Some(FieldOf { holder: ty, path, offset: at.0 - global.addr.0 })
+                .filter(|f| !f.path.is_empty()),
+            by: By::Dwarf,
+        })
+    }
+
+    /// The variable that the closure has captured at `offset`.
+    fn captured(&self, offset: u64) -> Option<Named> {
+        let closure = self.go.closure(self.go.addr_of(self.entry));
+        let captured = closure.captured.iter().find(|c| c.offset == offset)?;
+        let what = match captured.by_reference {
+            true => What::Address(captured.ty),
+            false => What::Value(captured.ty),
+        };
+        let text = captured.name.to_string();
+        Some(Named { text, what, field: None, by: By::Dwarf })
+    }
+
+    /// What a call has returned: of a map, the place of an elem.
+    fn result(&self, call: FileVa, callee: FileVa, number: u8) -> Option<Named> {
+        let func = self.go.pclntab()?.find(callee)?;
+        let name = func.name();
+        if number != 0 || !name.starts_with("runtime.mapa") {
+            return None;
+        }
+        let argument = |number| self.body.argument(call, number);
+        let Made::Address(descriptor) = argument(0)?.made else { return None };
+        let ty = self.go.types.of_descriptor(self.go.addr_of(descriptor));
+        let map = self.go.types.map(ty)?;
+        let holder = argument(1).and_then(|origin| self.name(&origin));
+        let by = holder.as_ref().map_or(By::Types, |named| named.by);
+        let holder = holder.map_or_else(|| format!("({})", self.go.types.get(ty).name), |n| n.text);
+        let key = self.key(call, map.key).unwrap_or_else(|| "…".into());
+        Some(Named {
+            text: format!("{holder}[{key}]"),
+            what: What::Address(map.elem),
+            field: None,
+            by,
+        })
+    }
+
+    /// The key of a map operation, as far as the source's text can be told: a constant or a name.
+    pub fn key(&self, call: FileVa, ty: TypeId) -> Option<String> {
+        let origin = self.body.argument(call, 2)?;
+        if let (Made::Address(va), Kind::String) = (&origin.made, &self.go.types.get(ty).kind)
+            && let Some(Made::Constant(len)) = self.body.argument(call, 3).map(|o| o.made)
+        {
+            return self.quoted(*va, len);
+        }
+        let text = self.short(&origin);
+        (text != UNNAMED).then_some(text)
+    }
+
+    fn quoted(&self, va: FileVa, len: u64) -> Option<String> {
+        let at: Addr = self.go.addr_of(va);
+        let bytes = self.go.memory().bytes(at, len, MAX_QUOTED).ok()?;
+        Some(mapscope_report::Value::str(&bytes).to_string())
+    }
+
+    /// A value in few characters: a number, a name, or `…`.
+    fn short(&self, origin: &Origin) -> String {
+        match &origin.made {
+            Made::Constant(value) => value.to_string(),
+            _ => self.name(origin).map_or_else(|| UNNAMED.into(), |named| named.text),
+        }
+    }
+
+    /// The type whose method the function is, by its name.
+    fn receiver(&self) -> Option<TypeId> {
+        let func = self.go.pclntab()?.find(self.entry)?;
+        match receiver(&self.go.types, func.name())? {
+            Holds::Pointer(ty) => Some(ty),
+            _ => None,
+        }
+    }
+}
+
+const UNNAMED: &str = "…";
+
+/// What the code says to be at a global, if that is a map.
+fn told_type(told: &[Told]) -> Option<TypeId> {
+    match told {
+        [one] => match one.holds {
+            Holds::Map(ty) | Holds::Value(ty) => Some(ty),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A part of a value.
+struct Inside {
+    /// How the source names the part: `.stats.byPath`, `[3].users`.
+    path: String,
+    ty: TypeId,
+}
+
+/// What lies `offset` bytes into a value of type `ty`: the innermost part where the word itself is
+/// meant, else the outermost that begins there.
+fn inside(go: &Go<'_>, ty: TypeId, offset: u64, innermost: bool) -> Option<Inside> {
+    let (mut ty, mut left, mut path) = (ty, offset, String::new());
+    for _ in 0..MAX_NESTING {
+        if left == 0 && !innermost {
+            return Some(Inside { path, ty });
+        }
+        match &go.types.get(ty).kind {
+            Kind::Struct(fields) => {
+                let field = fields.iter().rev().find(|field| field.offset <= left)?;
+                path = format!("{path}.{}", field.name);
+                (ty, left) = (field.ty, left - field.offset);
+            }
+            Kind::Array(of, len) => {
+                let size = go.types.get(*of).size.max(1);
+                if left / size >= *len {
+                    return None;
+                }
+                path = format!("{path}[{}]", left / size);
+                (ty, left) = (*of, left % size);
+            }
+            _ => return (left == 0).then_some(Inside { path, ty }),
+        }
+    }
+    None
+}
+
+/// The field of the struct that a pointer leads to, however deep structs nest in it.
+fn nested(outer: Option<FieldOf>, what: What, inner: Option<FieldOf>) -> Option<FieldOf> {
+    match (outer, what, inner) {
+        (_, _, Some(inner)) => Some(inner),
+        (outer, What::Address(_), None) => outer,
+        _ => None,
+    }
+}
+
+/// Whether a variable at `location` is in `spot`.
+fn is_at(location: &Location, spot: Spot) -> bool {
+    match (location, spot) {
+        (Location::Register(dwarf), Spot::Register(number)) => {
+            DWARF_NUMBERS.get(usize::from(number)) == Some(dwarf)
+        }
+        (Location::Cfa(offset), Spot::Slot(slot)) => *offset == i64::from(slot),
+        _ => false,
+    }
+}
+
+/// DWARF's numbers of RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 … R15 (System V ABI for AMD64,
+/// figure 3.36).
+const DWARF_NUMBERS: [u16; 16] = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];

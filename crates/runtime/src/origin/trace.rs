@@ -1,0 +1,104 @@
+//! The way back.
+
+use rustc_hash::FxHashSet;
+
+use super::effect::Effect;
+use super::{Body, Made, Origin, Spot};
+
+/// What one answer may cost.
+pub(super) struct Budget {
+    /// Instructions looked at: functions of a million bytes with many ways through them do not make
+    /// anybody wait.
+    steps: usize,
+    /// Pointers in pointers, as in `p = p.next` of a loop.
+    pub(super) depth: u8,
+}
+
+const BUDGET: Budget = Budget { steps: 1 << 18, depth: 12 };
+
+/// Places on the way that are kept for naming.
+const MAX_KEPT: usize = 64;
+
+impl Body<'_, '_> {
+    /// Where what `spot` holds before the instruction at `at` came from.
+    pub(super) fn trace(&self, at: usize, spot: Spot) -> Origin {
+        self.back(at, spot, &mut { BUDGET })
+    }
+
+    /// The same within a budget.
+    pub(super) fn back(&self, at: usize, spot: Spot, budget: &mut Budget) -> Origin {
+        let mut way = Way { kept: Vec::new(), found: Vec::new(), seen: FxHashSet::default() };
+        let mut open = vec![(at, spot)];
+        while let Some((at, spot)) = open.pop() {
+            self.follow(at, spot, &mut way, &mut open, budget);
+        }
+        let mut found = way.found;
+        found.dedup();
+        let made = match found.len() {
+            0 => Made::Unknown,
+            1 => found.remove(0),
+            _ => {
+                let each = |made| Origin { made, kept: Vec::new() };
+                Made::Either(found.into_iter().map(each).collect())
+            }
+        };
+        Origin { made, kept: way.kept }
+    }
+
+    /// Follows one way back, to where it was made or where ways meet.
+    fn follow(
+        &self,
+        mut at: usize,
+        mut spot: Spot,
+        way: &mut Way,
+        open: &mut Vec<(usize, Spot)>,
+        budget: &mut Budget,
+    ) {
+        loop {
+            if !way.seen.insert((at, spot)) {
+                return;
+            }
+            let Some(left) = budget.steps.checked_sub(1) else { return way.found(Made::Unknown) };
+            budget.steps = left;
+            if way.kept.len() < MAX_KEPT {
+                way.kept.push(self.kept(at, spot));
+            }
+            if at == 0 {
+                return way.found(Body::at_entry(spot));
+            }
+            let before = self.before(at);
+            let Some((first, others)) = before.split_first() else {
+                return way.found(Made::Unknown);
+            };
+            for other in others {
+                match self.effect(*other, spot) {
+                    Effect::None => open.push((*other, spot)),
+                    Effect::Copies(from) => open.push((*other, from)),
+                    Effect::Loads { deref } => way.found(self.operand(*other, deref, budget)),
+                    Effect::Makes(made) => way.found(made),
+                }
+            }
+            match self.effect(*first, spot) {
+                Effect::None => at = *first,
+                Effect::Copies(from) => (at, spot) = (*first, from),
+                Effect::Loads { deref } => return way.found(self.operand(*first, deref, budget)),
+                Effect::Makes(made) => return way.found(made),
+            }
+        }
+    }
+}
+
+/// What was met on the ways back.
+struct Way {
+    kept: Vec<super::Kept>,
+    found: Vec<Made>,
+    seen: FxHashSet<(usize, Spot)>,
+}
+
+impl Way {
+    fn found(&mut self, made: Made) {
+        if !self.found.contains(&made) {
+            self.found.push(made);
+        }
+    }
+}
