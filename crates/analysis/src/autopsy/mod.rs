@@ -7,6 +7,7 @@ use mapscope_report::{Cell, Column, Field, Sink, Table};
 use mapscope_runtime::Go;
 use mapscope_runtime::crash::{Crash, Kind};
 use mapscope_runtime::goroutine::Scheduler;
+use mapscope_runtime::stack::Frame;
 
 use crate::frame::{finish_with, head};
 use crate::{Analysis, Error};
@@ -15,6 +16,9 @@ use scene::Scene;
 
 /// Explains the death of a program.
 pub struct Autopsy;
+
+/// Frames looked at of one stack.
+const MAX_FRAMES: usize = 1000;
 
 const STACK: &[Column] = &[
     Column::right("frame", "FRAME"),
@@ -40,15 +44,18 @@ impl Analysis for Autopsy {
             message: format!("there is no death to explain: {why}"),
             hint: Some("autopsy explains the core of a program that died".into()),
         })?;
-        let scene = Scene::of(go, &scheduler, &threads, &crash);
-        go.thaw()?;
+        let frames: Vec<Frame<'_, '_>> = match scheduler.unwinder(go, &threads) {
+            Some(unwinder) => unwinder.goroutine(&crash.goroutine).take(MAX_FRAMES).collect(),
+            None => Vec::new(),
+        };
+        let scene = Scene::of(go, &frames);
         sink.head(&head(go, self.name()))?;
         sink.fields("crash", "what happened", &what(&crash))?;
         let mut missing = Vec::new();
         if let Some(scene) = &scene {
-            sink.fields("operation", "the operation", &scene.operation(go))?;
+            sink.fields("operation", "the operation", &scene.operation())?;
             if crash.kind == Kind::NilMapWrite {
-                nil::emit(go, scene, sink, &mut missing)?;
+                nil::emit(scene, sink, &mut missing)?;
             }
             emit_stack(scene, sink)?;
         } else {
@@ -68,7 +75,7 @@ fn what(crash: &Crash) -> Vec<Field<'static>> {
     ]
 }
 
-fn emit_stack(scene: &Scene<'_, '_>, sink: &mut dyn Sink) -> Result<(), Error> {
+fn emit_stack(scene: &Scene<'_, '_, '_, '_>, sink: &mut dyn Sink) -> Result<(), Error> {
     sink.table(&Table { key: "stack", title: "the goroutine that died", columns: STACK })?;
     for (number, line) in scene.lines().enumerate() {
         sink.row(&[

@@ -6,21 +6,21 @@ use mapscope_runtime::origin::naming::{By, Named, Namer, What};
 use mapscope_runtime::origin::{Made, Origin};
 use mapscope_runtime::types::Kind;
 
-use super::scene::{Scene, Site};
+use super::scene::Scene;
 use crate::Error;
 
 /// Says which map was nil.
 pub(super) fn emit(
-    go: &Go<'_>,
-    scene: &Scene<'_, '_>,
+    scene: &Scene<'_, '_, '_, '_>,
     sink: &mut dyn Sink,
     missing: &mut Vec<String>,
 ) -> Result<(), Error> {
-    let Some(site) = &scene.site else {
+    let go = scene.go;
+    let Some(site) = scene.site() else {
         missing.push("the call of the map operation: which map was nil".into());
         return Ok(());
     };
-    let Some(origin) = site.body.argument(site.back, 1) else {
+    let Some(origin) = site.argument(1) else {
         missing.push("the code before the call: which map was nil".into());
         return Ok(());
     };
@@ -28,7 +28,7 @@ pub(super) fn emit(
     let named = namer.name(&origin).filter(|named| is_map(go, named));
     let made = namer.made(&origin.made).filter(|named| is_map(go, named));
     let fields = match &named {
-        Some(named) => known(go, site, named, made.as_ref()),
+        Some(named) => known(go, named, made.as_ref()),
         None => vec![Field::new("expression", "expression", Cell::Empty)],
     };
     sink.fields("nil", "the map that was nil", &fields)?;
@@ -45,13 +45,7 @@ fn is_map(go: &Go<'_>, named: &Named) -> bool {
     }
 }
 
-fn known(
-    go: &Go<'_>,
-    site: &Site<'_, '_>,
-    named: &Named,
-    made: Option<&Named>,
-) -> Vec<Field<'static>> {
-    let _ = site;
+fn known(go: &Go<'_>, named: &Named, made: Option<&Named>) -> Vec<Field<'static>> {
     let by = match named.by {
         By::Dwarf => "by DWARF and the code before the call",
         By::Types => {

@@ -1,148 +1,138 @@
 //! Where a program died: the frames, and the operation of a map among them.
 
+use std::rc::Rc;
+
 use mapscope_binary::{CodeFrame, FileVa};
 use mapscope_report::{Cell, Field, Value};
-use mapscope_runtime::crash::{Crash, Operation, culprit};
-use mapscope_runtime::goroutine::Scheduler;
-use mapscope_runtime::origin::{Body, Made};
+use mapscope_runtime::crash::{Operation, culprit};
+use mapscope_runtime::origin::{Body, Made, Origin, Resolver};
 use mapscope_runtime::stack::Frame;
 use mapscope_runtime::types::{Kind, TypeId};
 use mapscope_runtime::{Decoder, Go, Limits};
-use mapscope_target::{Addr, MemoryExt, Thread};
+use mapscope_target::{Addr, MemoryExt};
 
-/// Frames shown of one stack.
-const MAX_FRAMES: usize = 200;
+/// The stack on which a program died.
+pub(super) struct Scene<'f, 'p, 'g, 'a> {
+    pub(super) go: &'g Go<'a>,
+    frames: &'f [Frame<'p, 'a>],
+    resolver: Resolver<'f, 'p, 'g, 'a>,
+    /// The number of the frame of the innermost function of the program itself.
+    user: usize,
+    /// The operation of a map that it called, if it did.
+    operation: Option<Operation>,
+}
 
-/// Where the operation of a map was called.
-pub(super) struct Site<'g, 'a> {
-    /// The code of the function that called it.
-    pub(super) body: Body<'g, 'a>,
+/// The call of a map operation.
+pub(super) struct Site<'s, 'g, 'a> {
+    /// The code of the function that calls it.
+    pub(super) body: Rc<Body<'g, 'a>>,
     /// Where that function begins.
     pub(super) entry: FileVa,
     /// The return address of the call.
-    pub(super) back: FileVa,
-    /// What was called for.
-    pub(super) operation: Operation,
-    /// The frame of the runtime's function: its canonical address.
-    frame: Addr,
+    back: FileVa,
+    scene: &'s Scene<'s, 's, 'g, 'a>,
 }
 
-/// The stack on which a program died.
-pub(super) struct Scene<'g, 'a> {
-    frames: Vec<CodeFrame<'a>>,
-    /// The innermost function of the program itself.
-    pub(super) user: CodeFrame<'a>,
-    /// The operation of a map, if it died in one.
-    pub(super) site: Option<Site<'g, 'a>>,
-}
-
-impl<'g, 'a> Scene<'g, 'a> {
-    /// Reads the stack of the goroutine that died; `None` where it shows no function of the program.
+impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
+    /// The scene on a stack, the innermost frame first; `None` where it shows no function of the
+    /// program.
     pub(super) fn of(
         go: &'g Go<'a>,
-        scheduler: &'g Scheduler,
-        threads: &'g [Thread],
-        crash: &Crash,
-    ) -> Option<Scene<'g, 'a>> {
-        let unwinder = scheduler.unwinder(go, threads)?;
-        let walk = unwinder.goroutine(&crash.goroutine);
-        let frames: Vec<Frame<'g, 'a>> = walk.take(MAX_FRAMES).collect();
-        let culprit = culprit(&frames)?;
-        let site = culprit.operation.and_then(|called| {
-            let func = &culprit.user.func;
-            Some(Site {
-                body: Body::of(go, func)?,
-                entry: func.entry(),
-                back: culprit.back(go),
-                operation: Operation::of(called.func.name())?,
-                frame: called.cfa,
-            })
-        });
-        let user = culprit.user.lines().into_iter().next()?;
-        let frames = frames.iter().flat_map(Frame::lines).collect();
-        Some(Scene { frames, user, site })
+        frames: &'f [Frame<'p, 'a>],
+    ) -> Option<Scene<'f, 'p, 'g, 'a>> {
+        let culprit = culprit(frames)?;
+        Some(Scene {
+            go,
+            frames,
+            resolver: Resolver::new(go, frames),
+            user: culprit.user,
+            operation: culprit.operation,
+        })
     }
 
     /// The lines of the stack, the innermost first.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &CodeFrame<'a>> {
-        self.frames.iter()
+    pub(super) fn lines(&self) -> impl Iterator<Item = CodeFrame<'a>> {
+        self.frames.iter().flat_map(Frame::lines)
+    }
+
+    /// The call of the map operation, if there is one.
+    pub(super) fn site(&self) -> Option<Site<'_, 'g, 'a>> {
+        self.operation?;
+        let frame = self.frames.get(self.user)?;
+        Some(Site {
+            body: self.resolver.body(self.user)?,
+            entry: frame.func.entry(),
+            back: self.go.va_of(frame.pc),
+            scene: self,
+        })
+    }
+
+    /// What a value of the program's function was.
+    pub(super) fn value(&self, origin: &Origin) -> Option<u64> {
+        self.resolver.value(self.user, origin)
     }
 
     /// What was done, where, and to which key.
-    pub(super) fn operation(&self, go: &Go<'a>) -> Vec<Field<'a>> {
-        let line = (self.user.line > 0).then_some(self.user.line);
-        let mut fields = vec![
-            Field::new("function", "function", Cell::text(self.user.function)),
-            Field::new("file", "file", Cell::text(self.user.file)),
-            Field::new("line", "line", Cell::maybe(line, |line| Cell::Uint(line.into()))),
-        ];
-        if let Some(site) = &self.site {
-            let ty = site.map_type(go);
-            let name = ty.map(|ty| go.types.get(ty).name.clone());
-            let key = ty.and_then(|ty| site.key(go, ty));
-            fields
-                .insert(0, Field::new("operation", "operation", Cell::text(site.operation.word())));
-            fields.push(Field::new("type", "type", Cell::maybe(name, Cell::text)));
-            fields.push(Field::new("key", "key", Cell::maybe(key, Cell::Value)));
+    pub(super) fn operation(&self) -> Vec<Field<'a>> {
+        let mut fields = Vec::new();
+        let word = self.operation.map(Operation::word);
+        fields.push(Field::new("operation", "operation", Cell::maybe(word, Cell::text)));
+        if let Some(line) = self.frames.get(self.user).and_then(|f| f.lines().into_iter().next()) {
+            let number = (line.line > 0).then_some(line.line);
+            fields.extend([
+                Field::new("function", "function", Cell::text(line.function)),
+                Field::new("file", "file", Cell::text(line.file)),
+                Field::new("line", "line", Cell::maybe(number, |line| Cell::Uint(line.into()))),
+            ]);
+        }
+        if let Some(site) = self.site() {
+            let ty = site.map_type();
+            let name = ty.map(|ty| self.go.types.get(ty).name.clone());
+            let key = ty.and_then(|ty| site.key(ty));
+            fields.extend([
+                Field::new("type", "type", Cell::maybe(name, Cell::text)),
+                Field::new("key", "key", Cell::maybe(key, Cell::Value)),
+            ]);
         }
         fields
     }
 }
 
-impl<'a> Site<'_, 'a> {
+impl<'a> Site<'_, '_, 'a> {
+    /// Where argument `number` of the call came from.
+    pub(super) fn argument(&self, number: u8) -> Option<Origin> {
+        self.body.argument(self.back, number)
+    }
+
+    /// What argument `number` was: where the called function put it down, else by the caller's code.
+    fn word(&self, number: u8) -> Option<u64> {
+        let scene = self.scene;
+        let called = Origin { made: Made::Argument(number), kept: Vec::new() };
+        let inner = scene.user.checked_sub(1)?;
+        scene.resolver.value(inner, &called)
+    }
+
     /// The map's type: the first argument of every map operation.
-    pub(super) fn map_type(&self, go: &Go<'a>) -> Option<TypeId> {
-        let made = self.body.argument(self.back, 0)?.made;
-        let descriptor = match made {
-            Made::Address(va) => go.addr_of(va),
-            // A function of generic types has it from a table, and the runtime's keeps it.
-            _ => go.memory().addr(self.frame).ok()?,
-        };
-        let ty = go.types.of_descriptor(descriptor);
+    pub(super) fn map_type(&self) -> Option<TypeId> {
+        let go = self.scene.go;
+        let descriptor = Addr(self.word(0)?);
+        let listed = go.modules.iter().any(|module| module.types.contains(&descriptor));
+        let ty = listed.then(|| go.types.of_descriptor(descriptor))?;
         go.types.map(ty).map(|_| ty)
     }
 
-    /// The key, where the runtime's function has put its arguments down in its caller's frame, or
-    /// where the code makes it of constants.
-    fn key(&self, go: &Go<'a>, ty: TypeId) -> Option<Value<'a>> {
+    /// The key, as far as it was kept.
+    fn key(&self, ty: TypeId) -> Option<Value<'a>> {
+        let go = self.scene.go;
         let key = go.types.map(ty)?.key;
         let decoder = Decoder::new(go, Limits { depth: 4, items: 16, string: 256 });
-        self.constant_key(go, key, &decoder).or_else(|| self.spilled_key(go, ty, key, &decoder))
-    }
-
-    fn constant_key(
-        &self,
-        go: &Go<'a>,
-        key: TypeId,
-        decoder: &Decoder<'a, '_>,
-    ) -> Option<Value<'a>> {
-        let argument = |number| self.body.argument(self.back, number).map(|origin| origin.made);
-        let (first, second) = (argument(2)?, argument(3));
-        match (&go.types.get(key).kind, first, second) {
-            (Kind::String, Made::Address(va), Some(Made::Constant(len))) => {
-                let mut bytes = go.addr_of(va).0.to_le_bytes().to_vec();
-                bytes.extend(len.to_le_bytes());
-                Some(decoder.of(&bytes, key))
-            }
-            (Kind::Int | Kind::Uint, Made::Constant(value), _) => {
-                Some(decoder.of(&value.to_le_bytes(), key))
-            }
-            _ => None,
-        }
-    }
-
-    /// The arguments of the runtime's function lie above its frame in order, where it has put them
-    /// there; the type, which is known, tells that it has.
-    fn spilled_key(
-        &self,
-        go: &Go<'a>,
-        ty: TypeId,
-        key: TypeId,
-        decoder: &Decoder<'a, '_>,
-    ) -> Option<Value<'a>> {
-        let descriptor = go.types.get(ty).descriptor?;
-        let spilled = go.memory().addr(self.frame).ok()? == descriptor;
-        let at = self.frame.checked_add(16).filter(|_| spilled)?;
-        Some(decoder.at(at, key))
+        let called = self.scene.frames.get(self.scene.user.checked_sub(1)?)?.func.name();
+        let words = match (&go.types.get(key).kind, called.contains("_fast")) {
+            (Kind::String, true) => vec![self.word(2)?, self.word(3)?],
+            (_, true) => vec![self.word(2)?],
+            (_, false) => return Some(decoder.at(Addr(self.word(2)?), key)),
+        };
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        Some(decoder.of(&bytes, key))
     }
 }

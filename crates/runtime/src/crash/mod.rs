@@ -4,7 +4,6 @@ mod kind;
 mod message;
 mod operation;
 
-use mapscope_binary::FileVa;
 use mapscope_target::{Fault, Thread};
 
 use crate::goroutine::{Goroutine, Scheduler};
@@ -79,29 +78,22 @@ impl Crash {
     }
 }
 
-/// The innermost frame of the program itself, below what the runtime does while it dies, and the
-/// frame of the runtime's map operation that it called, if it did.
-pub fn culprit<'f, 'p, 'd>(frames: &'f [Frame<'p, 'd>]) -> Option<Culprit<'f, 'p, 'd>> {
+/// The frame of the program's own function that died, below what the runtime does while it dies.
+pub fn culprit(frames: &[Frame<'_, '_>]) -> Option<Culprit> {
     let deadly = frames.iter().rposition(|f| DEADLY.contains(&f.func.name()))?;
     let below = frames.get(deadly + 1..)?;
     let user = below.iter().position(|f| !is_runtime(f.func.name()))?;
-    let operation = below[..user].last().filter(|f| Operation::of(f.func.name()).is_some());
-    Some(Culprit { user: &below[user], operation })
+    let operation = below[..user].last().and_then(|f| Operation::of(f.func.name()));
+    Some(Culprit { user: deadly + 1 + user, operation })
 }
 
 /// Where a program died.
-pub struct Culprit<'f, 'p, 'd> {
-    /// The program's own function.
-    pub user: &'f Frame<'p, 'd>,
-    /// The map operation of the runtime that it called.
-    pub operation: Option<&'f Frame<'p, 'd>>,
-}
-
-impl Culprit<'_, '_, '_> {
-    /// The return address of the operation, as an address in the executable.
-    pub fn back(&self, go: &Go<'_>) -> FileVa {
-        go.va_of(self.user.pc)
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Culprit {
+    /// The number of the frame of the program's own function.
+    pub user: usize,
+    /// The map operation of the runtime that it called, in the frame before.
+    pub operation: Option<Operation>,
 }
 
 fn is_runtime(name: &str) -> bool {

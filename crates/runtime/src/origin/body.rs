@@ -6,7 +6,7 @@ use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, InstructionInf
 use mapscope_binary::{FileVa, Func};
 use rustc_hash::FxHashMap;
 
-use super::{Origin, Spot};
+use super::{Made, Origin, Spot};
 use crate::Go;
 
 /// The code of one function.
@@ -51,6 +51,13 @@ impl<'g, 'a> Body<'g, 'a> {
         let call = self.call_before(back)?;
         let register = *super::effect::ARGUMENTS.get(usize::from(number))?;
         Some(self.trace(call, Spot::Register(register)))
+    }
+
+    /// Whether the word of the frame at `slot` holds what the function was called with as argument
+    /// `number`, at the call that returns to `back`.
+    pub(super) fn keeps(&self, back: FileVa, slot: i32, number: u8) -> bool {
+        let call = self.call_before(back);
+        call.is_some_and(|call| self.trace(call, Spot::Slot(slot)).made == Made::Argument(number))
     }
 
     /// The call that returns to `back`.

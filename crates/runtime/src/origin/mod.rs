@@ -9,11 +9,13 @@
 mod body;
 mod effect;
 pub mod naming;
+mod resolve;
 mod trace;
 
 use mapscope_binary::FileVa;
 
 pub use body::Body;
+pub use resolve::Resolver;
 
 /// How a value was made, as the code of its function tells.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,124 @@
+//! The value itself, in a stack that still stands.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use mapscope_binary::FileVa;
+use mapscope_target::{Addr, MemoryExt};
+use rustc_hash::FxHashMap;
+
+use super::{Body, Made, Origin, Spot};
+use crate::Go;
+use crate::stack::Frame;
+
+/// Callers asked for what a function was called with, and pointers followed.
+const MAX_DEPTH: u8 = 24;
+
+/// Finds what values were, in the frames of one stack.
+///
+/// A value that is in no register any more may still lie in the frame, where its function put it
+/// down; or it is made of constants; or the function was called with it, and the caller's frame and
+/// code tell. Words of memory are read as they are now, which after a crash is as they were then,
+/// unless another goroutine has changed them since.
+pub struct Resolver<'f, 'p, 'g, 'a> {
+    go: &'g Go<'a>,
+    frames: &'f [Frame<'p, 'a>],
+    bodies: RefCell<FxHashMap<FileVa, Option<Rc<Body<'g, 'a>>>>>,
+}
+
+impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
+    /// A resolver for values of `frames`, the innermost first.
+    pub fn new(go: &'g Go<'a>, frames: &'f [Frame<'p, 'a>]) -> Resolver<'f, 'p, 'g, 'a> {
+        Resolver { go, frames, bodies: RefCell::default() }
+    }
+
+    /// The code of the function of frame `number`.
+    pub fn body(&self, number: usize) -> Option<Rc<Body<'g, 'a>>> {
+        let func = self.frames.get(number)?.func;
+        let mut bodies = self.bodies.borrow_mut();
+        let body = bodies.entry(func.entry());
+        body.or_insert_with(|| Body::of(self.go, &func).map(Rc::new)).clone()
+    }
+
+    /// What argument `argument` was of the call at which frame `number` stands.
+    pub fn argument(&self, number: usize, argument: u8) -> Option<u64> {
+        self.passed(number, argument, MAX_DEPTH)
+    }
+
+    /// What a value of frame `number` was.
+    pub fn value(&self, number: usize, origin: &Origin) -> Option<u64> {
+        self.origin(number, origin, MAX_DEPTH)
+    }
+
+    fn passed(&self, number: usize, argument: u8, depth: u8) -> Option<u64> {
+        let depth = depth.checked_sub(1)?;
+        let back = self.go.va_of(self.frames.get(number)?.pc);
+        let origin = self.body(number)?.argument(back, argument)?;
+        self.origin(number, &origin, depth)
+    }
+
+    fn origin(&self, number: usize, origin: &Origin, depth: u8) -> Option<u64> {
+        let depth = depth.checked_sub(1)?;
+        let frame = self.frames.get(number)?;
+        if let Some(slot) = self.put_down(number, origin) {
+            return self.go.memory().u64(offset(frame.cfa, i64::from(slot))?).ok();
+        }
+        match &origin.made {
+            Made::Constant(value) => Some(*value),
+            Made::Address(va) => Some(self.go.addr_of(*va).0),
+            Made::Frame(slot) => Some(offset(frame.cfa, i64::from(*slot))?.0),
+            Made::Stacked(slot) => {
+                self.go.memory().u64(offset(frame.cfa, i64::from(*slot))?).ok()
+            }
+            Made::Argument(argument) => self.passed(number + 1, *argument, depth),
+            Made::Word { base, index, offset } => {
+                let at = self.place(number, base, index.as_ref(), *offset, depth)?;
+                self.go.memory().u64(at).ok()
+            }
+            Made::Inside { base, index, offset } => {
+                Some(self.place(number, base, index.as_ref(), *offset, depth)?.0)
+            }
+            Made::Context | Made::Result { .. } | Made::Either(_) | Made::Unknown => None,
+        }
+    }
+
+    fn place(
+        &self,
+        number: usize,
+        base: &Origin,
+        index: Option<&(Box<Origin>, u32)>,
+        distance: i64,
+        depth: u8,
+    ) -> Option<Addr> {
+        let base = self.origin(number, base, depth)?;
+        let index = match index {
+            Some((index, scale)) => {
+                self.origin(number, index, depth)?.checked_mul(u64::from(*scale))?
+            }
+            None => 0,
+        };
+        offset(Addr(base.checked_add(index)?), distance)
+    }
+
+    /// The slot of the frame in which the value still lies: one it was loaded from on the way to its
+    /// use, or, of what the function was called with, the one that its caller keeps for it, if the
+    /// code has put it there.
+    fn put_down(&self, number: usize, origin: &Origin) -> Option<i32> {
+        let loaded = origin.kept.iter().find_map(|kept| match kept.spot {
+            Spot::Slot(slot) => Some(slot),
+            Spot::Register(_) => None,
+        });
+        loaded.or_else(|| match origin.made {
+            Made::Argument(argument) => {
+                let back = self.go.va_of(self.frames.get(number)?.pc);
+                let home = i32::from(argument) * 8;
+                self.body(number)?.keeps(back, home, argument).then_some(home)
+            }
+            _ => None,
+        })
+    }
+}
+
+fn offset(at: Addr, distance: i64) -> Option<Addr> {
+    at.0.checked_add_signed(distance).map(Addr)
+}
