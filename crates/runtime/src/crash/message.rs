@@ -1,10 +1,10 @@
 //! What the runtime said as it died.
 
 use mapscope_report::Value;
-use mapscope_target::MemoryExt;
+use mapscope_target::{Addr, MemoryExt};
 
 use crate::goroutine::Panic;
-use crate::origin::{Body, Made};
+use crate::origin::{Made, Origin, Resolver};
 use crate::stack::Frame;
 use crate::{Decoder, Go, Limits};
 
@@ -12,33 +12,33 @@ use crate::{Decoder, Go, Limits};
 const MAX_TEXT: u64 = 1 << 12;
 
 /// The message of a fatal error or a panic.
-pub(super) fn of(go: &Go<'_>, panics: &[Panic], frames: &[Frame<'_, '_>]) -> Option<String> {
-    frames.windows(2).rev().find_map(|pair| match pair[0].func.name() {
-        // They are called with a string constant.
-        "runtime.fatal" | "runtime.throw" | "internal/runtime/maps.fatal" => constant(go, &pair[1]),
-        "runtime.gopanic" => panic_value(go, panics),
+pub(super) fn of<'a>(go: &Go<'a>, panics: &[Panic], frames: &[Frame<'_, 'a>]) -> Option<String> {
+    let resolver = Resolver::new(go, frames);
+    let called = |number| {
+        let argument = |n| resolver.value(number, &Origin { made: Made::Argument(n), kept: vec![] });
+        Some([argument(0)?, argument(1)?])
+    };
+    frames.iter().enumerate().rev().find_map(|(number, frame)| match frame.func.name() {
+        "runtime.fatal" | "runtime.throw" | "internal/runtime/maps.fatal" => {
+            string(go, called(number)?)
+        }
+        "runtime.gopanic" => match panics.iter().find(|panic| !panic.goexit) {
+            Some(panic) => panic_value(go, &go.memory().bytes(panic.arg, 16, 16).ok()?),
+            None => panic_value(go, called(number)?.map(u64::to_le_bytes).as_flattened()),
+        },
         _ => None,
     })
 }
 
-/// The string constant that the call in `caller` passes first.
-fn constant(go: &Go<'_>, caller: &Frame<'_, '_>) -> Option<String> {
-    let body = Body::of(go, &caller.func)?;
-    let back = go.va_of(caller.pc);
-    let (Made::Address(at), Made::Constant(len)) =
-        (body.argument(back, 0)?.made, body.argument(back, 1)?.made)
-    else {
-        return None;
-    };
-    let bytes = go.memory().bytes(go.addr_of(at), len, MAX_TEXT).ok()?;
+/// The string of these two words.
+fn string(go: &Go<'_>, [at, len]: [u64; 2]) -> Option<String> {
+    let bytes = go.memory().bytes(Addr(at), len, MAX_TEXT).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// What the goroutine panics with, in words: the innermost panic that is no `runtime.Goexit`.
-fn panic_value(go: &Go<'_>, panics: &[Panic]) -> Option<String> {
-    let panic = panics.iter().find(|panic| !panic.goexit)?;
-    let bytes = go.memory().bytes(panic.arg, 16, 16).ok()?;
-    let (ty, data) = go.dynamic(&bytes, true).ok()??;
+/// What `panic` was called with, in words.
+fn panic_value(go: &Go<'_>, any: &[u8]) -> Option<String> {
+    let (ty, data) = go.dynamic(any, true).ok()??;
     let decoder = Decoder::new(go, Limits { depth: 3, items: 8, string: MAX_TEXT });
     let value = match go.types.get(ty).direct {
         true => decoder.of(&data.0.to_le_bytes(), ty),
