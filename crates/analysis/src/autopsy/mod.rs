@@ -1,7 +1,10 @@
 //! `autopsy`: why a program died on a map.
 
+mod map;
+mod missing;
 mod nil;
 mod scene;
+mod unhashable;
 
 use mapscope_report::{Cell, Column, Field, Sink, Table};
 use mapscope_runtime::Go;
@@ -54,15 +57,32 @@ impl Analysis for Autopsy {
         let mut missing = Vec::new();
         if let Some(scene) = &scene {
             sink.fields("operation", "the operation", &scene.operation())?;
-            if crash.kind == Kind::NilMapWrite {
-                nil::emit(scene, sink, &mut missing)?;
-            }
+            explain(scene, crash.kind, sink, &mut missing)?;
             emit_stack(scene, sink)?;
         } else {
             missing.push(format!("the stack of goroutine {}", crash.goroutine.id));
         }
         finish_with(go, sink, missing, true)?;
         Ok(())
+    }
+}
+
+/// What this kind of death asks for.
+fn explain(
+    scene: &Scene<'_, '_, '_, '_>,
+    kind: Kind,
+    sink: &mut dyn Sink,
+    missing: &mut Vec<String>,
+) -> Result<(), Error> {
+    match (kind, scene.site()) {
+        (Kind::NilMapWrite, _) => nil::emit(scene, sink, missing),
+        (Kind::NilDereference, _) => missing::emit(scene, sink, missing),
+        (_, None) => Ok(()),
+        (Kind::Unhashable, Some(site)) => {
+            unhashable::emit(scene.go, &site, sink, missing)?;
+            map::emit(scene, &site, sink, missing)
+        }
+        (_, Some(site)) => map::emit(scene, &site, sink, missing),
     }
 }
 

@@ -1,10 +1,11 @@
 //! The nil map of a write: what the source calls it.
 
-use mapscope_report::{Cell, Field, Note, Sink};
+use mapscope_report::{Cell, Column, Field, Note, Sink, Table};
 use mapscope_runtime::Go;
-use mapscope_runtime::origin::naming::{By, Named, Namer, What};
+use mapscope_runtime::origin::naming::{By, FieldOf, Named, Namer, What};
 use mapscope_runtime::origin::{Made, Origin};
 use mapscope_runtime::types::Kind;
+use mapscope_target::{Addr, MemoryExt};
 
 use super::scene::Scene;
 use crate::Error;
@@ -32,9 +33,54 @@ pub(super) fn emit(
         None => vec![Field::new("expression", "expression", Cell::Empty)],
     };
     sink.fields("nil", "the map that was nil", &fields)?;
+    let field = made.as_ref().or(named.as_ref()).and_then(|named| named.field.as_ref());
+    if let Some(field) = field {
+        emit_holder(scene, &origin, field, sink)?;
+    }
     if named.is_none() {
         sink.note(Note::warning(format!("which map was nil is not known: {}", how(&origin))))?;
     }
+    Ok(())
+}
+
+const FIELDS: &[Column] = &[
+    Column::left("field", "FIELD"),
+    Column::right("offset", "OFFSET"),
+    Column::left("type", "TYPE"),
+    Column::left("set", "SET"),
+];
+
+/// Largest struct whose fields are shown, in bytes.
+const MAX_STRUCT: u64 = 1 << 16;
+
+/// The struct that the nil map is a field of: which of its fields are set.
+fn emit_holder(
+    scene: &Scene<'_, '_, '_, '_>,
+    origin: &Origin,
+    field: &FieldOf,
+    sink: &mut dyn Sink,
+) -> Result<(), Error> {
+    let go = scene.go;
+    let holder = go.types.get(field.holder);
+    let Kind::Struct(fields) = &holder.kind else { return Ok(()) };
+    let Some(at) = scene.place(origin).and_then(|at| at.0.checked_sub(field.offset)) else {
+        return Ok(());
+    };
+    let Ok(bytes) = go.memory().bytes(Addr(at), holder.size, MAX_STRUCT) else { return Ok(()) };
+    let title = format!("the {} at {:#x}", holder.name, at);
+    sink.table(&Table { key: "fields", title: &title, columns: FIELDS })?;
+    for field in fields {
+        let ty = go.types.get(field.ty);
+        let range = field.offset as usize..field.offset.saturating_add(ty.size) as usize;
+        let set = bytes.get(range).map(|bytes| bytes.iter().any(|byte| *byte != 0));
+        sink.row(&[
+            Cell::text(field.name.clone()),
+            Cell::Uint(field.offset),
+            Cell::text(ty.name.clone()),
+            Cell::maybe(set, Cell::Bool),
+        ])?;
+    }
+    sink.end_table()?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use mapscope_runtime::origin::{Body, Made, Origin, Resolver};
 use mapscope_runtime::stack::Frame;
 use mapscope_runtime::types::{Kind, TypeId};
 use mapscope_runtime::{Decoder, Go, Limits};
-use mapscope_target::{Addr, MemoryExt};
+use mapscope_target::Addr;
 
 /// The stack on which a program died.
 pub(super) struct Scene<'f, 'p, 'g, 'a> {
@@ -30,16 +30,20 @@ pub(super) struct Site<'s, 'g, 'a> {
     pub(super) entry: FileVa,
     /// The return address of the call.
     back: FileVa,
-    scene: &'s Scene<'s, 's, 'g, 'a>,
+    /// The runtime's function.
+    called: &'s str,
+    /// The operation was under way when the program died: its frame is there.
+    alive: bool,
+    scene: &'s dyn Stack<'g, 'a>,
 }
+
+/// The code of the program's function, where it begins, and what it followed.
+type Followed<'g, 'a> = (Rc<Body<'g, 'a>>, FileVa, Origin);
 
 impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
     /// The scene on a stack, the innermost frame first; `None` where it shows no function of the
     /// program.
-    pub(super) fn of(
-        go: &'g Go<'a>,
-        frames: &'f [Frame<'p, 'a>],
-    ) -> Option<Scene<'f, 'p, 'g, 'a>> {
+    pub(super) fn of(go: &'g Go<'a>, frames: &'f [Frame<'p, 'a>]) -> Option<Scene<'f, 'p, 'g, 'a>> {
         let culprit = culprit(frames)?;
         Some(Scene {
             go,
@@ -55,21 +59,43 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         self.frames.iter().flat_map(Frame::lines)
     }
 
-    /// The call of the map operation, if there is one.
+    /// The call of the map operation in which it died, if it did.
     pub(super) fn site(&self) -> Option<Site<'_, 'g, 'a>> {
         self.operation?;
         let frame = self.frames.get(self.user)?;
-        Some(Site {
-            body: self.resolver.body(self.user)?,
-            entry: frame.func.entry(),
-            back: self.go.va_of(frame.pc),
-            scene: self,
-        })
+        let called = self.frames.get(self.user.checked_sub(1)?)?.func.name();
+        self.site_at(self.go.va_of(frame.pc), called, true)
     }
 
-    /// What a value of the program's function was.
-    pub(super) fn value(&self, origin: &Origin) -> Option<u64> {
-        self.resolver.value(self.user, origin)
+    /// The call of a map operation that returned to `back`, in the program's function.
+    pub(super) fn call(&self, back: FileVa) -> Option<Site<'_, 'g, 'a>> {
+        let callee = self.resolver.body(self.user)?.callee(back)?;
+        let called = self.go.pclntab()?.find(callee)?.name();
+        Operation::of(called)?;
+        self.site_at(back, called, false)
+    }
+
+    fn site_at<'s>(
+        &'s self,
+        back: FileVa,
+        called: &'s str,
+        alive: bool,
+    ) -> Option<Site<'s, 'g, 'a>> {
+        let entry = self.frames.get(self.user)?.func.entry();
+        Some(Site { body: self.resolver.body(self.user)?, entry, back, called, alive, scene: self })
+    }
+
+    /// The pointer that the instruction followed at which the program was interrupted.
+    pub(super) fn followed(&self) -> Option<Followed<'g, 'a>> {
+        let frame = self.frames.get(self.user).filter(|frame| frame.exact)?;
+        let body = self.resolver.body(self.user)?;
+        let origin = body.followed(self.go.va_of(frame.pc))?;
+        Some((body, frame.func.entry(), origin))
+    }
+
+    /// Where in memory a value of the program's function was loaded from.
+    pub(super) fn place(&self, origin: &Origin) -> Option<Addr> {
+        self.resolver.place(self.user, origin)
     }
 
     /// What was done, where, and to which key.
@@ -88,13 +114,37 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         if let Some(site) = self.site() {
             let ty = site.map_type();
             let name = ty.map(|ty| self.go.types.get(ty).name.clone());
-            let key = ty.and_then(|ty| site.key(ty));
-            fields.extend([
-                Field::new("type", "type", Cell::maybe(name, Cell::text)),
-                Field::new("key", "key", Cell::maybe(key, Cell::Value)),
-            ]);
+            fields.push(Field::new("type", "type", Cell::maybe(name, Cell::text)));
+            if self.operation.is_some_and(Operation::has_key) {
+                let key = ty.and_then(|ty| site.key(ty));
+                fields.push(Field::new("key", "key", Cell::maybe(key, Cell::Value)));
+            }
         }
         fields
+    }
+}
+
+/// A stack, as far as the call of a map operation on it asks for it.
+trait Stack<'g, 'a> {
+    fn go(&self) -> &'g Go<'a>;
+    /// What the function that is called at the top was called with.
+    fn called_with(&self, number: u8) -> Option<u64>;
+    /// What a value of the program's function was.
+    fn value(&self, origin: &Origin) -> Option<u64>;
+}
+
+impl<'g, 'a> Stack<'g, 'a> for Scene<'_, '_, 'g, 'a> {
+    fn go(&self) -> &'g Go<'a> {
+        self.go
+    }
+
+    fn called_with(&self, number: u8) -> Option<u64> {
+        let origin = Origin { made: Made::Argument(number), kept: Vec::new() };
+        self.resolver.value(self.user.checked_sub(1)?, &origin)
+    }
+
+    fn value(&self, origin: &Origin) -> Option<u64> {
+        self.resolver.value(self.user, origin)
     }
 }
 
@@ -106,15 +156,20 @@ impl<'a> Site<'_, '_, 'a> {
 
     /// What argument `number` was: where the called function put it down, else by the caller's code.
     fn word(&self, number: u8) -> Option<u64> {
-        let scene = self.scene;
-        let called = Origin { made: Made::Argument(number), kept: Vec::new() };
-        let inner = scene.user.checked_sub(1)?;
-        scene.resolver.value(inner, &called)
+        match self.alive {
+            true => self.scene.called_with(number),
+            false => self.scene.value(&self.argument(number)?),
+        }
+    }
+
+    /// The map, if it was kept.
+    pub(super) fn map(&self) -> Option<Addr> {
+        self.word(1).map(Addr).filter(|addr| !addr.is_null())
     }
 
     /// The map's type: the first argument of every map operation.
     pub(super) fn map_type(&self) -> Option<TypeId> {
-        let go = self.scene.go;
+        let go = self.scene.go();
         let descriptor = Addr(self.word(0)?);
         let listed = go.modules.iter().any(|module| module.types.contains(&descriptor));
         let ty = listed.then(|| go.types.of_descriptor(descriptor))?;
@@ -122,17 +177,27 @@ impl<'a> Site<'_, '_, 'a> {
     }
 
     /// The key, as far as it was kept.
-    fn key(&self, ty: TypeId) -> Option<Value<'a>> {
-        let go = self.scene.go;
+    pub(super) fn key(&self, ty: TypeId) -> Option<Value<'a>> {
+        let go = self.scene.go();
         let key = go.types.map(ty)?.key;
         let decoder = Decoder::new(go, Limits { depth: 4, items: 16, string: 256 });
-        let called = self.scene.frames.get(self.scene.user.checked_sub(1)?)?.func.name();
-        let words = match (&go.types.get(key).kind, called.contains("_fast")) {
+        let words = match (&go.types.get(key).kind, self.is_fast()) {
             (Kind::String, true) => vec![self.word(2)?, self.word(3)?],
             (_, true) => vec![self.word(2)?],
-            (_, false) => return Some(decoder.at(Addr(self.word(2)?), key)),
+            (_, false) => return Some(decoder.at(self.key_at()?, key)),
         };
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         Some(decoder.of(&bytes, key))
+    }
+
+    /// Where the key lies, if it was passed by its address.
+    pub(super) fn key_at(&self) -> Option<Addr> {
+        let keyed = Operation::of(self.called).is_some_and(Operation::has_key);
+        (keyed && !self.is_fast()).then(|| self.word(2).map(Addr))?
+    }
+
+    /// Whether the runtime's function takes the key itself.
+    fn is_fast(&self) -> bool {
+        self.called.contains("_fast")
     }
 }

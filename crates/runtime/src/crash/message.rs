@@ -15,7 +15,8 @@ const MAX_TEXT: u64 = 1 << 12;
 pub(super) fn of<'a>(go: &Go<'a>, panics: &[Panic], frames: &[Frame<'_, 'a>]) -> Option<String> {
     let resolver = Resolver::new(go, frames);
     let called = |number| {
-        let argument = |n| resolver.value(number, &Origin { made: Made::Argument(n), kept: vec![] });
+        let argument =
+            |n| resolver.value(number, &Origin { made: Made::Argument(n), kept: vec![] });
         Some([argument(0)?, argument(1)?])
     };
     frames.iter().enumerate().rev().find_map(|(number, frame)| match frame.func.name() {

@@ -19,7 +19,7 @@ pub enum Operation {
 
 /// The functions that compiled code calls, by how their names begin (cmd/compile/internal/typecheck/
 /// _builtin/runtime.go, Go 1.19 to 1.27). All take the map's type first, then the map.
-const CALLS: [(&str, Operation); 9] = [
+const CALLS: [(&str, Operation); 8] = [
     ("runtime.mapaccess", Operation::Read),
     ("runtime.mapassign", Operation::Write),
     ("runtime.mapdelete", Operation::Delete),
@@ -28,13 +28,17 @@ const CALLS: [(&str, Operation); 9] = [
     ("runtime.mapclear", Operation::Clear),
     ("runtime.mapclone", Operation::Clone),
     ("maps.clone", Operation::Clone),
-    ("reflect.map", Operation::Read),
 ];
 
 impl Operation {
     /// What the function of this name does to a map.
     pub fn of(function: &str) -> Option<Operation> {
         CALLS.iter().find(|(begin, _)| function.starts_with(begin)).map(|(_, operation)| *operation)
+    }
+
+    /// Whether it is done to one key: the argument after the map.
+    pub fn has_key(self) -> bool {
+        matches!(self, Operation::Read | Operation::Write | Operation::Delete)
     }
 
     /// Its name.

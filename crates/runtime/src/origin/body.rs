@@ -53,6 +53,20 @@ impl<'g, 'a> Body<'g, 'a> {
         Some(self.trace(call, Spot::Register(register)))
     }
 
+    /// The function that is called by the call that returns to `back`, where the call names it.
+    pub fn callee(&self, back: FileVa) -> Option<FileVa> {
+        let call = &self.instructions[self.call_before(back)?];
+        (call.flow_control() == FlowControl::Call).then(|| FileVa(call.near_branch_target()))
+    }
+
+    /// Where the pointer came from that the operand in memory of the instruction at `at` is
+    /// reached by.
+    pub fn followed(&self, at: FileVa) -> Option<Origin> {
+        let at = self.instructions.binary_search_by_key(&at.0, Instruction::ip).ok()?;
+        let base = super::effect::gpr(self.instructions[at].memory_base())?;
+        Some(self.trace(at, Spot::Register(base)))
+    }
+
     /// Whether the word of the frame at `slot` holds what the function was called with as argument
     /// `number`, at the call that returns to `back`.
     pub(super) fn keeps(&self, back: FileVa, slot: i32, number: u8) -> bool {

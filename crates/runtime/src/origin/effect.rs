@@ -195,6 +195,6 @@ impl Body<'_, '_> {
 }
 
 /// The number of a general register, whole or in part.
-fn gpr(register: Register) -> Option<u8> {
+pub(super) fn gpr(register: Register) -> Option<u8> {
     register.is_gpr().then(|| register.full_register().number() as u8)
 }

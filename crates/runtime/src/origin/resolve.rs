@@ -50,6 +50,16 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
         self.origin(number, origin, MAX_DEPTH)
     }
 
+    /// Where in memory a value of frame `number` was loaded from, if it was.
+    pub fn place(&self, number: usize, origin: &Origin) -> Option<Addr> {
+        match &origin.made {
+            Made::Word { base, index, offset } => {
+                self.address(number, base, index.as_ref(), *offset, MAX_DEPTH)
+            }
+            _ => None,
+        }
+    }
+
     fn passed(&self, number: usize, argument: u8, depth: u8) -> Option<u64> {
         let depth = depth.checked_sub(1)?;
         let back = self.go.va_of(self.frames.get(number)?.pc);
@@ -67,22 +77,20 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
             Made::Constant(value) => Some(*value),
             Made::Address(va) => Some(self.go.addr_of(*va).0),
             Made::Frame(slot) => Some(offset(frame.cfa, i64::from(*slot))?.0),
-            Made::Stacked(slot) => {
-                self.go.memory().u64(offset(frame.cfa, i64::from(*slot))?).ok()
-            }
+            Made::Stacked(slot) => self.go.memory().u64(offset(frame.cfa, i64::from(*slot))?).ok(),
             Made::Argument(argument) => self.passed(number + 1, *argument, depth),
             Made::Word { base, index, offset } => {
-                let at = self.place(number, base, index.as_ref(), *offset, depth)?;
+                let at = self.address(number, base, index.as_ref(), *offset, depth)?;
                 self.go.memory().u64(at).ok()
             }
             Made::Inside { base, index, offset } => {
-                Some(self.place(number, base, index.as_ref(), *offset, depth)?.0)
+                Some(self.address(number, base, index.as_ref(), *offset, depth)?.0)
             }
             Made::Context | Made::Result { .. } | Made::Either(_) | Made::Unknown => None,
         }
     }
 
-    fn place(
+    fn address(
         &self,
         number: usize,
         base: &Origin,
