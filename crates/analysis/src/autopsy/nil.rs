@@ -26,7 +26,8 @@ pub(super) fn emit(
         return Ok(());
     };
     let namer = Namer::new(&site.body, site.entry);
-    let named = namer.name(&origin).filter(|named| is_map(go, named));
+    let likely = || namer.likely(&origin.made, site.map_type()?);
+    let named = namer.name(&origin).filter(|named| is_map(go, named)).or_else(likely);
     let made = namer.made(&origin.made).filter(|named| is_map(go, named));
     let fields = match &named {
         Some(named) => known(go, named, made.as_ref()),
@@ -87,13 +88,17 @@ fn emit_holder(
 fn is_map(go: &Go<'_>, named: &Named) -> bool {
     match named.what {
         What::Value(ty) => matches!(go.types.get(ty).kind, Kind::Map(_)),
-        What::Address(_) => false,
+        What::Address(_) | What::Items(_) => false,
     }
 }
 
 fn known(go: &Go<'_>, named: &Named, made: Option<&Named>) -> Vec<Field<'static>> {
     let by = match named.by {
         By::Dwarf => "by DWARF and the code before the call",
+        By::Elimination => {
+            "likely: the only struct of the binary with such a field at this offset, by the code before \
+             the call"
+        }
         By::Types => {
             "by the code before the call and the types of the binary: no names of variables"
         }

@@ -28,6 +28,8 @@ pub struct Told {
 pub struct Facts {
     pub(super) globals: BTreeMap<FileVa, Vec<Told>>,
     pub(super) slots: FxHashMap<FileVa, BTreeMap<i32, Vec<Told>>>,
+    pub(super) arguments: FxHashMap<(FileVa, u8), Vec<Told>>,
+    pub(super) results: FxHashMap<(FileVa, u8), Vec<Told>>,
     pub(super) closures: FxHashMap<FileVa, TypeId>,
     pub(super) allocated: FxHashSet<TypeId>,
     pub(super) map_uses: FxHashMap<TypeId, u32>,
@@ -52,6 +54,17 @@ impl Facts {
     pub fn slots(&self, entry: FileVa) -> impl Iterator<Item = (i32, &[Told])> {
         let slots = self.slots.get(&entry).into_iter().flatten();
         slots.map(|(offset, told)| (*offset, told.as_slice()))
+    }
+
+    /// What the function that begins at `entry` is called with, in the register of that number in the
+    /// order of arguments.
+    pub fn argument(&self, entry: FileVa, number: u8) -> &[Told] {
+        self.arguments.get(&(entry, number)).map_or(&[], Vec::as_slice)
+    }
+
+    /// What it returns, in the register of that number in the order of results.
+    pub fn result(&self, entry: FileVa, number: u8) -> &[Told] {
+        self.results.get(&(entry, number)).map_or(&[], Vec::as_slice)
     }
 
     /// The type of the closures made of the function that begins at `entry`: a struct of the code

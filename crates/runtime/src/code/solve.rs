@@ -138,7 +138,13 @@ impl Sweep<'_, '_> {
                     facts.globals.insert(va, told);
                 }
                 Place::Slot(entry, offset) => insert_slot(&mut facts, entry, offset, told),
-                _ => {}
+                Place::Argument(entry, number) => {
+                    facts.arguments.insert((entry, number), told);
+                }
+                Place::Result(entry, number) => {
+                    facts.results.insert((entry, number), told);
+                }
+                Place::Context(_) | Place::Field(..) => {}
             }
         }
         Facts {

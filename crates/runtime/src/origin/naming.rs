@@ -1,7 +1,5 @@
 //! What the source calls a value whose origin is known.
 
-use std::cell::OnceCell;
-
 use mapscope_binary::FileVa;
 use mapscope_binary::dwarf::{Location, Variable};
 use mapscope_target::{Addr, MemoryExt};
@@ -32,6 +30,8 @@ pub enum What {
     Value(TypeId),
     /// The address of a value of this type.
     Address(TypeId),
+    /// The address of an array of values of this type.
+    Items(TypeId),
 }
 
 /// A field of a struct.
@@ -52,6 +52,9 @@ pub enum By {
     Dwarf,
     /// The variable has no name; fields are those of the types that the binary itself has.
     Types,
+    /// Of all structs that the binary lists, one alone has such a field at that offset. Likely, not
+    /// proven: of a struct that is on stacks only the binary lists nothing.
+    Elimination,
 }
 
 /// Structs and arrays deeper in one another than this are not looked into.
@@ -65,13 +68,12 @@ pub struct Namer<'b, 'g, 'a> {
     body: &'b Body<'g, 'a>,
     go: &'g Go<'a>,
     entry: FileVa,
-    receiver: OnceCell<Option<TypeId>>,
 }
 
 impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
     /// A namer for the values of `body`, the code of the function that begins at `entry`.
     pub fn new(body: &'b Body<'g, 'a>, entry: FileVa) -> Namer<'b, 'g, 'a> {
-        Namer { body, go: body.go, entry, receiver: OnceCell::new() }
+        Namer { body, go: body.go, entry }
     }
 
     /// What the source calls the value, if that can be told.
@@ -88,14 +90,42 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
                 self.at(from, index.as_ref(), *offset, false)
             }
             Made::Address(va) => self.global(*va, 0, false),
-            Made::Argument(0) => {
-                let ty = *self.receiver.get_or_init(|| self.receiver());
-                let text = format!("(*{})", self.go.types.get(ty?).name);
-                Some(Named { text, what: What::Address(ty?), field: None, by: By::Types })
+            Made::Argument(number) => self.told(self.called_with(*number)?),
+            Made::Result { call, callee, number } => {
+                let callee = (*callee)?;
+                self.elem(*call, callee, *number)
+                    .or_else(|| self.told(single(self.go.code().result(callee, *number))?))
             }
-            Made::Result { call, callee, number } => self.result(*call, (*callee)?, *number),
             _ => None,
         }
+    }
+
+    /// What a map of type `map` is called that was loaded through a pointer of which nothing is known:
+    /// the one struct that has such a field where it was loaded from.
+    pub fn likely(&self, made: &Made, map: TypeId) -> Option<Named> {
+        let Made::Word { base, index: None, offset } = made else { return None };
+        let offset =
+            u64::try_from(*offset).ok().filter(|_| !matches!(base.made, Made::Address(_)))?;
+        let types = &self.go.types;
+        types.meet_listed();
+        let mut fits = types.ids().filter_map(|ty| {
+            let part = matches!(types.get(ty).kind, Kind::Struct(_))
+                .then(|| inside(self.go, ty, offset, true))??;
+            (part.ty == map && types.get(ty).named).then_some((ty, part.path))
+        });
+        let (holder, path) = fits.next()?;
+        if fits.next().is_some() {
+            return None;
+        }
+        let name =
+            self.name(base).map_or_else(|| format!("(*{})", types.get(holder).name), |n| n.text);
+        let field = path.trim_start_matches('.').to_owned();
+        Some(Named {
+            text: name + &path,
+            what: What::Value(map),
+            field: Some(FieldOf { holder, path: field, offset }),
+            by: By::Elimination,
+        })
     }
 
     fn word(
@@ -126,30 +156,30 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         let types = &self.go.types;
         let Named { text, what, field, by } = from;
         let kind = |ty| types.get(ty).kind.clone();
+        let what = match what {
+            What::Value(ty) => match kind(ty) {
+                Kind::Pointer(to) => What::Address(to),
+                Kind::Slice(of) => What::Items(of),
+                _ => return None,
+            },
+            what => what,
+        };
         let (holder, text, offset) = match (what, index) {
             (What::Address(ty), None) => (ty, text, offset),
-            (What::Value(ty), None) => match kind(ty) {
-                Kind::Pointer(to) => (to, text, offset),
-                Kind::Slice(of) => {
-                    let size = types.get(of).size.max(1);
-                    (of, format!("{text}[{}]", offset / size), offset % size)
-                }
-                _ => return None,
-            },
-            (What::Value(ty), Some((index, scale))) => match kind(ty) {
-                Kind::Slice(of) if types.get(of).size == u64::from(*scale) => {
-                    (of, format!("{text}[{}]", self.short(index)), offset)
-                }
-                _ => return None,
-            },
-            (What::Address(_), Some(_)) => return None,
+            (What::Items(of), None) => {
+                let size = types.get(of).size.max(1);
+                (of, format!("{text}[{}]", offset / size), offset % size)
+            }
+            (What::Items(of), Some((index, scale))) if types.get(of).size == u64::from(*scale) => {
+                (of, format!("{text}[{}]", self.short(index)), offset)
+            }
+            _ => return None,
         };
         let inside = inside(self.go, holder, offset, deref)?;
         let what = if deref { What::Value(inside.ty) } else { What::Address(inside.ty) };
         let path = inside.path.trim_start_matches('.').to_owned();
         let whole = Some(FieldOf { holder, path, offset }).filter(|f| !f.path.is_empty());
-        let outer = matches!(what, What::Address(_)) || whole.is_some();
-        let text = if outer { text + &inside.path } else { format!("{text}{}", inside.path) };
+        let text = text + &inside.path;
         Some(Named { text, what, field: nested(field, what, whole), by })
     }
 
@@ -198,8 +228,13 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         let Some(debug) = &self.go.image.debug else {
             let text = format!("data+{:#x}", at.0);
             let (_, told) = self.go.code().globals().find(|(va, _)| *va == at)?;
-            let ty = told_type(told)?;
-            return Some(Named { text, what: What::Value(ty), field: None, by: By::Types });
+            let what = match single(told)? {
+                Holds::Map(ty) | Holds::Value(ty) => What::Value(ty),
+                Holds::Pointer(ty) => What::Address(ty),
+                Holds::Slice(of) => What::Items(of),
+                Holds::Header(_) => return None,
+            };
+            return Some(Named { text, what, field: None, by: By::Types });
         };
         let sized = |ty| self.go.types.get(ty).size;
         let (global, ty) = debug.globals().iter().find_map(|global| {
@@ -231,8 +266,8 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         Some(Named { text, what, field: None, by: By::Dwarf })
     }
 
-    /// What a call has returned: of a map, the place of an elem.
-    fn result(&self, call: FileVa, callee: FileVa, number: u8) -> Option<Named> {
+    /// The place of an elem, which the lookup in a map has returned.
+    fn elem(&self, call: FileVa, callee: FileVa, number: u8) -> Option<Named> {
         let func = self.go.pclntab()?.find(callee)?;
         let name = func.name();
         if number != 0 || !name.starts_with("runtime.mapa") {
@@ -280,25 +315,33 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         }
     }
 
-    /// The type whose method the function is, by its name.
-    fn receiver(&self) -> Option<TypeId> {
+    /// What the function is called with, by its name if it is a method, else by the code that calls it
+    /// and that it consists of.
+    fn called_with(&self, number: u8) -> Option<Holds> {
         let func = self.go.pclntab()?.find(self.entry)?;
-        match receiver(&self.go.types, func.name())? {
-            Holds::Pointer(ty) => Some(ty),
-            _ => None,
-        }
+        let own = (number == 0).then(|| receiver(&self.go.types, func.name()));
+        own.flatten().or_else(|| single(self.go.code().argument(self.entry, number)))
+    }
+
+    /// A value without a name, of which the type is known.
+    fn told(&self, holds: Holds) -> Option<Named> {
+        let name = |ty| self.go.types.get(ty).name.clone();
+        let (text, what) = match holds {
+            Holds::Pointer(ty) => (format!("(*{})", name(ty)), What::Address(ty)),
+            Holds::Slice(of) => (format!("([]{})", name(of)), What::Items(of)),
+            Holds::Map(ty) => (format!("({})", name(ty)), What::Value(ty)),
+            Holds::Header(_) | Holds::Value(_) => return None,
+        };
+        Some(Named { text, what, field: None, by: By::Types })
     }
 }
 
 const UNNAMED: &str = "…";
 
-/// What the code says to be at a global, if that is a map.
-fn told_type(told: &[Told]) -> Option<TypeId> {
+/// The one thing that the code says.
+fn single(told: &[Told]) -> Option<Holds> {
     match told {
-        [one] => match one.holds {
-            Holds::Map(ty) | Holds::Value(ty) => Some(ty),
-            _ => None,
-        },
+        [one] => Some(one.holds),
         _ => None,
     }
 }
