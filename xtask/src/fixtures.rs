@@ -19,6 +19,9 @@ use crate::variants::{self, Mode, Strip, Variant};
 /// The programs: each a directory of `fixtures/` with a `go.mod`.
 const PROGRAMS: [&str; 2] = ["zoo", "hashes"];
 
+/// What dies in many ways: of every release an executable, with DWARF and stripped.
+const CRASHES: &str = "crashes";
+
 /// Builds every variant of the releases `only` names, and answers with their directory.
 ///
 /// The directory is named for the sources it was built from, and `target/fixtures` leads to it.
@@ -72,7 +75,12 @@ fn build(variant: &Variant, home: &Path) -> Result<()> {
         for program in PROGRAMS {
             compile(variant, program, Strip::Nothing, draft, &[])?;
         }
-        variant.strips().iter().try_for_each(|strip| compile(variant, "zoo", *strip, draft, &[]))
+        variant
+            .strips()
+            .iter()
+            .try_for_each(|strip| compile(variant, "zoo", *strip, draft, &[]))?;
+        let crashing = if variant.is_plain() { &[Strip::Nothing, Strip::Symbols][..] } else { &[] };
+        crashing.iter().try_for_each(|strip| compile(variant, CRASHES, *strip, draft, &[]))
     })
 }
 
@@ -151,7 +159,7 @@ pub(crate) fn source_hash() -> Result<String> {
     for part in ["pins.rs", "variants.rs", "fixtures.rs"] {
         hash.update(fs::read(checkout().join("xtask/src").join(part))?);
     }
-    for program in PROGRAMS.into_iter().chain([ANYWHERE]) {
+    for program in PROGRAMS.into_iter().chain([ANYWHERE, CRASHES]) {
         let mut files = fs::read_dir(source_dir().join(program))?
             .map(|entry| entry.map(|entry| entry.path()))
             .collect::<Result<Vec<_>, _>>()?;

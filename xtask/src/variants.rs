@@ -74,6 +74,11 @@ impl Variant {
 }
 
 impl Variant {
+    /// Whether it is an executable with the release's own experiments.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.mode == Mode::Exe && self.experiment.is_empty()
+    }
+
     /// How its zoo is linked besides: every executable stripped of all, those of default experiments
     /// of DWARF alone, and some of the other modes.
     pub(crate) fn strips(&self) -> &'static [Strip] {
