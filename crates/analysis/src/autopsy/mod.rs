@@ -3,6 +3,7 @@
 mod map;
 mod missing;
 mod nil;
+mod others;
 mod scene;
 mod unhashable;
 
@@ -57,7 +58,7 @@ impl Analysis for Autopsy {
         let mut missing = Vec::new();
         if let Some(scene) = &scene {
             sink.fields("operation", "the operation", &scene.operation())?;
-            explain(scene, crash.kind, sink, &mut missing)?;
+            explain(scene, &crash, sink, &mut missing)?;
             emit_stack(scene, sink)?;
         } else {
             missing.push(format!("the stack of goroutine {}", crash.goroutine.id));
@@ -70,11 +71,11 @@ impl Analysis for Autopsy {
 /// What this kind of death asks for.
 fn explain(
     scene: &Scene<'_, '_, '_, '_>,
-    kind: Kind,
+    crash: &Crash,
     sink: &mut dyn Sink,
     missing: &mut Vec<String>,
 ) -> Result<(), Error> {
-    match (kind, scene.site()) {
+    match (crash.kind, scene.site()) {
         (Kind::NilMapWrite, _) => nil::emit(scene, sink, missing),
         (Kind::NilDereference, _) => missing::emit(scene, sink, missing),
         (_, None) => Ok(()),
@@ -82,7 +83,13 @@ fn explain(
             unhashable::emit(scene.go, &site, sink, missing)?;
             map::emit(scene, &site, sink, missing)
         }
-        (_, Some(site)) => map::emit(scene, &site, sink, missing),
+        (_, Some(site)) => {
+            map::emit(scene, &site, sink, missing)?;
+            match site.map() {
+                Some(map) => others::emit(scene.go, map, crash.goroutine.id, sink, missing),
+                None => Ok(()),
+            }
+        }
     }
 }
 

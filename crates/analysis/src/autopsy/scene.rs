@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use mapscope_binary::{CodeFrame, FileVa};
 use mapscope_report::{Cell, Field, Value};
-use mapscope_runtime::crash::{Operation, culprit};
+use mapscope_runtime::crash::culprit;
+use mapscope_runtime::holders::{Op, Takes, operation};
 use mapscope_runtime::origin::{Body, Made, Origin, Resolver};
 use mapscope_runtime::stack::Frame;
 use mapscope_runtime::types::{Kind, TypeId};
@@ -19,7 +20,7 @@ pub(super) struct Scene<'f, 'p, 'g, 'a> {
     /// The number of the frame of the innermost function of the program itself.
     user: usize,
     /// The operation of a map that it called, if it did.
-    operation: Option<Operation>,
+    operation: Option<(Op, Takes)>,
 }
 
 /// The call of a map operation.
@@ -28,13 +29,21 @@ pub(super) struct Site<'s, 'g, 'a> {
     pub(super) body: Rc<Body<'g, 'a>>,
     /// Where that function begins.
     pub(super) entry: FileVa,
-    /// The return address of the call.
+    called: Called,
+    scene: &'s dyn Stack<'g, 'a>,
+}
+
+/// What was called.
+#[derive(Clone, Copy)]
+struct Called {
+    /// The return address.
     back: FileVa,
-    /// The runtime's function.
-    called: &'s str,
+    op: Op,
+    takes: Takes,
+    /// The runtime's function takes the key itself, and not its address.
+    fast: bool,
     /// The operation was under way when the program died: its frame is there.
     alive: bool,
-    scene: &'s dyn Stack<'g, 'a>,
 }
 
 /// The code of the program's function, where it begins, and what it followed.
@@ -61,28 +70,25 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
 
     /// The call of the map operation in which it died, if it did.
     pub(super) fn site(&self) -> Option<Site<'_, 'g, 'a>> {
-        self.operation?;
+        let (op, takes) = self.operation?;
         let frame = self.frames.get(self.user)?;
         let called = self.frames.get(self.user.checked_sub(1)?)?.func.name();
-        self.site_at(self.go.va_of(frame.pc), called, true)
+        let fast = called.contains("_fast");
+        self.site_at(Called { back: self.go.va_of(frame.pc), op, takes, fast, alive: true })
     }
 
     /// The call of a map operation that returned to `back`, in the program's function.
     pub(super) fn call(&self, back: FileVa) -> Option<Site<'_, 'g, 'a>> {
         let callee = self.resolver.body(self.user)?.callee(back)?;
         let called = self.go.pclntab()?.find(callee)?.name();
-        Operation::of(called)?;
-        self.site_at(back, called, false)
+        let (op, takes) = operation(called)?;
+        let fast = called.contains("_fast");
+        self.site_at(Called { back, op, takes, fast, alive: false })
     }
 
-    fn site_at<'s>(
-        &'s self,
-        back: FileVa,
-        called: &'s str,
-        alive: bool,
-    ) -> Option<Site<'s, 'g, 'a>> {
+    fn site_at(&self, called: Called) -> Option<Site<'_, 'g, 'a>> {
         let entry = self.frames.get(self.user)?.func.entry();
-        Some(Site { body: self.resolver.body(self.user)?, entry, back, called, alive, scene: self })
+        Some(Site { body: self.resolver.body(self.user)?, entry, called, scene: self })
     }
 
     /// The pointer that the instruction followed at which the program was interrupted.
@@ -101,7 +107,7 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
     /// What was done, where, and to which key.
     pub(super) fn operation(&self) -> Vec<Field<'a>> {
         let mut fields = Vec::new();
-        let word = self.operation.map(Operation::word);
+        let word = self.operation.map(|(op, _)| op.word());
         fields.push(Field::new("operation", "operation", Cell::maybe(word, Cell::text)));
         if let Some(line) = self.frames.get(self.user).and_then(|f| f.lines().into_iter().next()) {
             let number = (line.line > 0).then_some(line.line);
@@ -115,7 +121,7 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
             let ty = site.map_type();
             let name = ty.map(|ty| self.go.types.get(ty).name.clone());
             fields.push(Field::new("type", "type", Cell::maybe(name, Cell::text)));
-            if self.operation.is_some_and(Operation::has_key) {
+            if self.operation.is_some_and(|(op, _)| op.has_key()) {
                 let key = ty.and_then(|ty| site.key(ty));
                 fields.push(Field::new("key", "key", Cell::maybe(key, Cell::Value)));
             }
@@ -151,12 +157,12 @@ impl<'g, 'a> Stack<'g, 'a> for Scene<'_, '_, 'g, 'a> {
 impl<'a> Site<'_, '_, 'a> {
     /// Where argument `number` of the call came from.
     pub(super) fn argument(&self, number: u8) -> Option<Origin> {
-        self.body.argument(self.back, number)
+        self.body.argument(self.called.back, number)
     }
 
     /// What argument `number` was: where the called function put it down, else by the caller's code.
     fn word(&self, number: u8) -> Option<u64> {
-        match self.alive {
+        match self.called.alive {
             true => self.scene.called_with(number),
             false => self.scene.value(&self.argument(number)?),
         }
@@ -164,15 +170,23 @@ impl<'a> Site<'_, '_, 'a> {
 
     /// The map, if it was kept.
     pub(super) fn map(&self) -> Option<Addr> {
-        self.word(1).map(Addr).filter(|addr| !addr.is_null())
+        let word = Addr(self.word(self.called.takes.argument()?)?);
+        let map = match self.called.takes {
+            Takes::Iterator(_) => self.scene.go().iterated(word)?.1,
+            _ => word,
+        };
+        (!map.is_null()).then_some(map)
     }
 
-    /// The map's type: the first argument of every map operation.
+    /// The map's type: the first argument of every map operation but those of iterators.
     pub(super) fn map_type(&self) -> Option<TypeId> {
         let go = self.scene.go();
-        let descriptor = Addr(self.word(0)?);
-        let listed = go.modules.iter().any(|module| module.types.contains(&descriptor));
-        let ty = listed.then(|| go.types.of_descriptor(descriptor))?;
+        let first = Addr(self.word(0)?);
+        if let Takes::Iterator(_) = self.called.takes {
+            return go.iterated(first).map(|(ty, _)| ty);
+        }
+        let listed = go.modules.iter().any(|module| module.types.contains(&first));
+        let ty = listed.then(|| go.types.of_descriptor(first))?;
         go.types.map(ty).map(|_| ty)
     }
 
@@ -181,7 +195,7 @@ impl<'a> Site<'_, '_, 'a> {
         let go = self.scene.go();
         let key = go.types.map(ty)?.key;
         let decoder = Decoder::new(go, Limits { depth: 4, items: 16, string: 256 });
-        let words = match (&go.types.get(key).kind, self.is_fast()) {
+        let words = match (&go.types.get(key).kind, self.called.fast) {
             (Kind::String, true) => vec![self.word(2)?, self.word(3)?],
             (_, true) => vec![self.word(2)?],
             (_, false) => return Some(decoder.at(self.key_at()?, key)),
@@ -192,12 +206,7 @@ impl<'a> Site<'_, '_, 'a> {
 
     /// Where the key lies, if it was passed by its address.
     pub(super) fn key_at(&self) -> Option<Addr> {
-        let keyed = Operation::of(self.called).is_some_and(Operation::has_key);
-        (keyed && !self.is_fast()).then(|| self.word(2).map(Addr))?
-    }
-
-    /// Whether the runtime's function takes the key itself.
-    fn is_fast(&self) -> bool {
-        self.called.contains("_fast")
+        let by_address = self.called.op.has_key() && !self.called.fast;
+        by_address.then(|| self.word(2).map(Addr))?
     }
 }

@@ -12,25 +12,25 @@ pub(crate) struct Verdict {
 
 /// Places of facts in the truth and in the report. Those behind a `false` may be unknown where the
 /// program has no DWARF, but never wrong.
-const FACTS: [(&str, &str, bool); 11] = [
-    ("kind", "/crash/kind", true),
-    ("op", "/operation/operation", true),
-    ("func", "/operation/function", true),
-    ("type", "/operation/type", false),
-    ("key", "/operation/key", false),
-    ("holder", "/nil/holder", false),
-    ("field", "/nil/field", false),
-    ("path", "/map/path", false),
-    ("dynamic", "/unhashable/dynamic", true),
-    ("within", "/unhashable/within", true),
-    ("expr", "/nil/expression", false),
+const FACTS: [(&str, &[&str], bool); 11] = [
+    ("kind", &["/crash/kind"], true),
+    ("op", &["/operation/operation"], true),
+    ("func", &["/operation/function"], true),
+    ("type", &["/operation/type", "/followed/type"], false),
+    ("key", &["/operation/key", "/followed/key"], false),
+    ("holder", &["/nil/holder"], false),
+    ("field", &["/nil/field"], false),
+    ("path", &["/map/path"], false),
+    ("dynamic", &["/unhashable/dynamic"], true),
+    ("within", &["/unhashable/within"], true),
+    ("expr", &["/nil/expression", "/followed/expression"], false),
 ];
 
 /// Compares a report with the truth.
 pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
     let wrong = FACTS.iter().filter_map(|(key, at, sure)| {
         let want = truth[key].as_str()?;
-        let got = report.pointer(at).and_then(said);
+        let got = at.iter().find_map(|at| report.pointer(at).and_then(said));
         match got {
             // Without names of variables an expression begins with a type, and a path with a place.
             _ if !dwarf && matches!(*key, "expr" | "path") => None,
@@ -58,7 +58,8 @@ fn said(value: &Value) -> Option<String> {
 
 /// Without the spelling of type arguments, which differs between releases, and without quotes.
 fn plain(text: &str) -> String {
-    let shape = text.find('[').zip(text.rfind(']')).filter(|_| text.contains("go.shape"));
+    let generic = text.contains("go.shape") || text.starts_with("main.Cache[");
+    let shape = text.find('[').zip(text.rfind(']')).filter(|_| generic);
     let text = match shape {
         Some((from, to)) => format!("{}[...]{}", &text[..from], &text[to + 1..]),
         None => text.to_owned(),

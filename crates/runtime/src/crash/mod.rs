@@ -2,16 +2,15 @@
 
 mod kind;
 mod message;
-mod operation;
 
 use mapscope_target::{Fault, Thread};
 
 use crate::goroutine::{Goroutine, Scheduler};
+use crate::holders::{Op, Takes, operation};
 use crate::stack::Frame;
 use crate::{Go, OpenError};
 
 pub use kind::Kind;
-pub use operation::Operation;
 
 /// Frames looked into on one stack.
 const MAX_FRAMES: usize = 10_000;
@@ -83,7 +82,7 @@ pub fn culprit(frames: &[Frame<'_, '_>]) -> Option<Culprit> {
     let deadly = frames.iter().rposition(|f| DEADLY.contains(&f.func.name()))?;
     let below = frames.get(deadly + 1..)?;
     let user = below.iter().position(|f| !is_runtime(f.func.name()))?;
-    let operation = below[..user].last().and_then(|f| Operation::of(f.func.name()));
+    let operation = below[..user].last().and_then(|f| operation(f.func.name()));
     Some(Culprit { user: deadly + 1 + user, operation })
 }
 
@@ -93,7 +92,7 @@ pub struct Culprit {
     /// The number of the frame of the program's own function.
     pub user: usize,
     /// The map operation of the runtime that it called, in the frame before.
-    pub operation: Option<Operation>,
+    pub operation: Option<(Op, Takes)>,
 }
 
 fn is_runtime(name: &str) -> bool {

@@ -14,16 +14,17 @@ use std::rc::Rc;
 
 use mapscope_binary::FileVa;
 use mapscope_binary::dwarf::Variable;
-use mapscope_target::{Addr, Thread};
+use mapscope_target::{Addr, MemoryExt, Thread};
 use rustc_hash::FxHashMap;
 
 use crate::code::argument::Kept;
 use crate::evidence::{Hiter, SwissIter};
 use crate::goroutine::{Goroutine, Scheduler};
 use crate::stack::Unwinder;
+use crate::types::TypeId;
 use crate::{Go, OpenError};
 
-pub use operation::Op;
+pub use operation::{Op, Takes, operation};
 
 /// Frames looked into on one stack.
 const MAX_FRAMES: usize = 10_000;
@@ -203,6 +204,18 @@ impl Iterator {
                 Some(Iterator { size, key, ty: typ, map: m })
             }
         }
+    }
+}
+
+impl Go<'_> {
+    /// The map that the runtime's iterator at `at` goes through, and its type; `None` where what is
+    /// there is no iterator.
+    pub fn iterated(&self, at: Addr) -> Option<(TypeId, Addr)> {
+        let iterator = Iterator::of(self)?;
+        let word = |offset| self.memory().addr(at.checked_add(offset)?).ok();
+        let ty = self.type_word(word(iterator.ty)?).ok()?;
+        self.types.map(ty)?;
+        Some((ty, word(iterator.map)?))
     }
 }
 

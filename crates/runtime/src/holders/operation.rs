@@ -35,6 +35,11 @@ impl Op {
         }
     }
 
+    /// Whether it is done to one key: the argument after the map.
+    pub fn has_key(self) -> bool {
+        matches!(self, Op::Read | Op::Write | Op::Delete)
+    }
+
     /// Whether the runtime sets the map's write mark for it.
     pub fn writes(self) -> bool {
         matches!(self, Op::Write | Op::Delete | Op::Clear | Op::Grow)
@@ -49,13 +54,21 @@ impl fmt::Display for Op {
 
 /// In which argument register a function takes the map: their numbers are DWARF's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Takes {
+pub enum Takes {
     /// The map's header.
     Map(u8),
     /// An iterator, which has the map.
     Iterator(u8),
     /// Neither.
     Nothing,
+}
+
+impl Takes {
+    /// The number of that argument: the first is 0.
+    pub fn argument(self) -> Option<u8> {
+        let (Takes::Map(register) | Takes::Iterator(register)) = self else { return None };
+        [FIRST, SECOND, THIRD].iter().position(|own| *own == register).map(|number| number as u8)
+    }
 }
 
 /// RAX, RBX and RCX, the first three arguments (ABIInternal, cmd/compile/abi-internal.md).
@@ -66,7 +79,7 @@ const THIRD: u8 = 2;
 /// What the function with this name does to a map, if that is what it is for. Names are those of
 /// runtime/map*.go (Go 1.19 to 1.23, and with noswissmap) and internal/runtime/maps (since 1.24),
 /// which keeps the old names for what the compiler calls.
-pub(super) fn operation(function: &str) -> Option<(Op, Takes)> {
+pub fn operation(function: &str) -> Option<(Op, Takes)> {
     if let Some(method) = function.strip_prefix("internal/runtime/maps.(*") {
         return of_method(method);
     }

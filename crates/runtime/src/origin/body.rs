@@ -6,7 +6,7 @@ use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, InstructionInf
 use mapscope_binary::{FileVa, Func};
 use rustc_hash::FxHashMap;
 
-use super::{Made, Origin, Spot};
+use super::{Origin, Spot};
 use crate::Go;
 
 /// The code of one function.
@@ -67,11 +67,9 @@ impl<'g, 'a> Body<'g, 'a> {
         Some(self.trace(at, Spot::Register(base)))
     }
 
-    /// Whether the word of the frame at `slot` holds what the function was called with as argument
-    /// `number`, at the call that returns to `back`.
-    pub(super) fn keeps(&self, back: FileVa, slot: i32, number: u8) -> bool {
-        let call = self.call_before(back);
-        call.is_some_and(|call| self.trace(call, Spot::Slot(slot)).made == Made::Argument(number))
+    /// Where the call is that returns to `back`.
+    pub(super) fn call_at(&self, back: FileVa) -> Option<FileVa> {
+        self.call_before(back).map(|call| FileVa(self.instructions[call].ip()))
     }
 
     /// The call that returns to `back`.

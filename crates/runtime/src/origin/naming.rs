@@ -394,13 +394,18 @@ fn nested(outer: Option<FieldOf>, what: What, inner: Option<FieldOf>) -> Option<
 fn is_at(location: &Location, spot: Spot) -> bool {
     match (location, spot) {
         (Location::Register(dwarf), Spot::Register(number)) => {
-            DWARF_NUMBERS.get(usize::from(number)) == Some(dwarf)
+            dwarf_number(number).is_some_and(|number| u16::from(number) == *dwarf)
         }
         (Location::Cfa(offset), Spot::Slot(slot)) => *offset == i64::from(slot),
         _ => false,
     }
 }
 
+/// DWARF's number of a register.
+pub(super) fn dwarf_number(number: u8) -> Option<u8> {
+    DWARF_NUMBERS.get(usize::from(number)).copied()
+}
+
 /// DWARF's numbers of RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 … R15 (System V ABI for AMD64,
 /// figure 3.36).
-const DWARF_NUMBERS: [u16; 16] = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
+const DWARF_NUMBERS: [u8; 16] = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];

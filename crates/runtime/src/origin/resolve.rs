@@ -7,8 +7,10 @@ use mapscope_binary::FileVa;
 use mapscope_target::{Addr, MemoryExt};
 use rustc_hash::FxHashMap;
 
+use super::naming::dwarf_number;
 use super::{Body, Made, Origin, Spot};
 use crate::Go;
+use crate::code::argument;
 use crate::stack::Frame;
 
 /// Callers asked for what a function was called with, and pointers followed.
@@ -109,8 +111,7 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
     }
 
     /// The slot of the frame in which the value still lies: one it was loaded from on the way to its
-    /// use, or, of what the function was called with, the one that its caller keeps for it, if the
-    /// code has put it there.
+    /// use, or, of what the function was called with, one that the code has put it down in.
     fn put_down(&self, number: usize, origin: &Origin) -> Option<i32> {
         let loaded = origin.kept.iter().find_map(|kept| match kept.spot {
             Spot::Slot(slot) => Some(slot),
@@ -118,9 +119,16 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
         });
         loaded.or_else(|| match origin.made {
             Made::Argument(argument) => {
-                let back = self.go.va_of(self.frames.get(number)?.pc);
-                let home = i32::from(argument) * 8;
-                self.body(number)?.keeps(back, home, argument).then_some(home)
+                let frame = self.frames.get(number)?;
+                let register = dwarf_number(*super::effect::ARGUMENTS.get(usize::from(argument))?)?;
+                // Not after the call: it may be one that never returns.
+                let stands = self.go.va_of(frame.pc);
+                let at = if frame.exact { stands } else { self.body(number)?.call_at(stands)? };
+                let kept = argument::kept(self.go, &frame.func, register, at);
+                kept.iter().find_map(|kept| match kept {
+                    argument::Kept::Slot(slot) => i32::try_from(*slot).ok(),
+                    argument::Kept::Register(_) => None,
+                })
             }
             _ => None,
         })
