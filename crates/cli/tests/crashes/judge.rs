@@ -34,6 +34,8 @@ pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
         match got {
             // Without names of variables an expression begins with a type, and a path with a place.
             _ if !dwarf && matches!(*key, "expr" | "path") => None,
+            // Go 1.19 makes maps of generic code of the types it compiled the code for.
+            Some(got) if *key == "type" && got.contains("go.shape") => None,
             Some(got) if plain(&got) == plain(want) => None,
             None if !dwarf && !sure => None,
             got => Some(format!("{key} is {got:?}, and should be {want:?}")),

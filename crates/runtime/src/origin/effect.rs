@@ -43,7 +43,7 @@ impl Body<'_, '_> {
         let direct = i.flow_control() == FlowControl::Call;
         let callee = direct.then(|| FileVa(i.near_branch_target()));
         let name = callee.and_then(|va| self.go.pclntab()?.find(va)).map(|func| func.name());
-        if name.is_some_and(|name| name.starts_with("runtime.gcWriteBarrier")) && number != 11 {
+        if name.is_some_and(|name| keeps(name, number)) {
             return Effect::None;
         }
         let result = ARGUMENTS.iter().position(|argument| *argument == number);
@@ -191,6 +191,16 @@ impl Body<'_, '_> {
     /// Where it is, before the instruction at `at`.
     pub(super) fn kept(&self, at: usize, spot: Spot) -> Kept {
         Kept { at: FileVa(self.instructions[at].ip()), spot }
+    }
+}
+
+/// Whether the function of this name leaves a register alone: helpers of the compiler with conventions
+/// of their own (gcWriteBarrier in runtime/asm_amd64.s, runtime/duff_amd64.s).
+fn keeps(name: &str, number: u8) -> bool {
+    let (r11, rsi, rdi) = (11, 6, 7);
+    match name {
+        "runtime.duffzero" | "runtime.duffcopy" => number != rsi && number != rdi,
+        _ => name.starts_with("runtime.gcWriteBarrier") && number != r11,
     }
 }
 
