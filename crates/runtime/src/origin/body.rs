@@ -6,7 +6,7 @@ use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, InstructionInf
 use mapscope_binary::{FileVa, Func};
 use rustc_hash::FxHashMap;
 
-use super::{Origin, Spot};
+use super::{Made, Origin, Spot};
 use crate::Go;
 
 /// The code of one function.
@@ -65,6 +65,13 @@ impl<'g, 'a> Body<'g, 'a> {
         let at = self.instructions.binary_search_by_key(&at.0, Instruction::ip).ok()?;
         let base = super::effect::gpr(self.instructions[at].memory_base())?;
         Some(self.trace(at, Spot::Register(base)))
+    }
+
+    /// Whether the word of the frame at `slot` was made like that, whichever way led to the instruction
+    /// at `at`.
+    pub(super) fn holds(&self, at: FileVa, slot: i32, made: &Made) -> bool {
+        let at = self.instructions.binary_search_by_key(&at.0, Instruction::ip);
+        at.is_ok_and(|at| self.trace(at, Spot::Slot(slot)).made.is_like(made))
     }
 
     /// Where the call is that returns to `back`.

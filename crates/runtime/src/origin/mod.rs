@@ -91,3 +91,25 @@ pub enum Made {
     /// The code does something with it that is not followed.
     Unknown,
 }
+
+impl Made {
+    /// Whether `other` was made the same way, wherever it was kept since. What is unknown is like
+    /// nothing.
+    fn is_like(&self, other: &Made) -> bool {
+        let indices = |a: &Option<(Box<Origin>, u32)>, b: &Option<(Box<Origin>, u32)>| match (a, b)
+        {
+            (Some((a, by)), Some((b, other))) => by == other && a.made.is_like(&b.made),
+            (None, None) => true,
+            _ => false,
+        };
+        match (self, other) {
+            (Made::Unknown | Made::Either(_), _) => false,
+            (Made::Word { base, index, offset }, Made::Word { base: b, index: i, offset: o })
+            | (
+                Made::Inside { base, index, offset },
+                Made::Inside { base: b, index: i, offset: o },
+            ) => offset == o && base.made.is_like(&b.made) && indices(index, i),
+            _ => self == other,
+        }
+    }
+}

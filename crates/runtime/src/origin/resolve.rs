@@ -113,24 +113,24 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
     /// The slot of the frame in which the value still lies: one it was loaded from on the way to its
     /// use, or, of what the function was called with, one that the code has put it down in.
     fn put_down(&self, number: usize, origin: &Origin) -> Option<i32> {
+        let frame = self.frames.get(number)?;
+        let body = self.body(number)?;
+        // Not after the call: it may be one that never returns.
+        let stands = self.go.va_of(frame.pc);
+        let at = if frame.exact { stands } else { body.call_at(stands)? };
         let loaded = origin.kept.iter().find_map(|kept| match kept.spot {
-            Spot::Slot(slot) => Some(slot),
+            // On another way the code may not have been there.
+            Spot::Slot(slot) => body.holds(at, slot, &origin.made).then_some(slot),
             Spot::Register(_) => None,
         });
-        loaded.or_else(|| match origin.made {
-            Made::Argument(argument) => {
-                let frame = self.frames.get(number)?;
-                let register = dwarf_number(*super::effect::ARGUMENTS.get(usize::from(argument))?)?;
-                // Not after the call: it may be one that never returns.
-                let stands = self.go.va_of(frame.pc);
-                let at = if frame.exact { stands } else { self.body(number)?.call_at(stands)? };
-                let kept = argument::kept(self.go, &frame.func, register, at);
-                kept.iter().find_map(|kept| match kept {
-                    argument::Kept::Slot(slot) => i32::try_from(*slot).ok(),
-                    argument::Kept::Register(_) => None,
-                })
-            }
-            _ => None,
+        loaded.or_else(|| {
+            let Made::Argument(argument) = origin.made else { return None };
+            let register = dwarf_number(*super::effect::ARGUMENTS.get(usize::from(argument))?)?;
+            let kept = argument::kept(self.go, &frame.func, register, at);
+            kept.iter().find_map(|kept| match kept {
+                argument::Kept::Slot(slot) => i32::try_from(*slot).ok(),
+                argument::Kept::Register(_) => None,
+            })
         })
     }
 }
