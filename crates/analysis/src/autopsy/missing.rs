@@ -21,17 +21,14 @@ pub(super) fn emit(
     let namer = Namer::new(&body, entry);
     let made = namer.made(&origin.made).map(|named| named.text);
     let name = namer.name(&origin).map(|named| named.text);
-    let call = looked_up(&origin);
-    let site = call.and_then(|back| scene.call(back));
-    let mut fields = vec![
-        Field::new("expression", "expression", Cell::maybe(name.clone(), Cell::text)),
-        Field::new(
-            "set_from",
-            "set from",
-            Cell::maybe(made.filter(|m| Some(m) != name.as_ref()), Cell::text),
-        ),
-        Field::new("from_map", "from a map", Cell::Bool(site.is_some())),
-    ];
+    let site = looked_up(&origin).and_then(|back| scene.call(back));
+    let from_map = Cell::Bool(site.is_some());
+    let mut fields =
+        vec![Field::new("expression", "expression", Cell::maybe(name.clone(), Cell::text))];
+    if let Some(made) = made.filter(|made| Some(made) != name.as_ref()) {
+        fields.push(Field::new("set_from", "set from", Cell::text(made)));
+    }
+    fields.push(Field::new("from_map", "from a map", from_map));
     if let Some(site) = site {
         let ty = site.map_type();
         let type_name = ty.map(|ty| scene.go.types.get(ty).name.clone());
@@ -44,6 +41,12 @@ pub(super) fn emit(
     }
     sink.fields("followed", "the pointer that was nil", &fields)?;
     Ok(())
+}
+
+/// The lookup in a map that the nil pointer came out of, if it did.
+pub(super) fn call(scene: &Scene<'_, '_, '_, '_>) -> Option<FileVa> {
+    let (_, _, origin) = scene.followed()?;
+    looked_up(&origin).filter(|back| scene.call(*back).is_some())
 }
 
 /// The return address of the lookup in a map whose elem the value is.

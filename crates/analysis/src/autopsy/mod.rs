@@ -60,6 +60,7 @@ impl Analysis for Autopsy {
             sink.fields("operation", "the operation", &scene.operation())?;
             explain(scene, &crash, sink, &mut missing)?;
             emit_stack(scene, sink)?;
+            emit_advice(scene, &crash, sink)?;
         } else {
             missing.push(format!("the stack of goroutine {}", crash.goroutine.id));
         }
@@ -91,6 +92,22 @@ fn explain(
             }
         }
     }
+}
+
+/// What to do. A nil pointer that came out of no map is not for us to mend.
+fn emit_advice(
+    scene: &Scene<'_, '_, '_, '_>,
+    crash: &Crash,
+    sink: &mut dyn Sink,
+) -> Result<(), Error> {
+    let of_map = crash.kind != Kind::NilDereference || missing::call(scene).is_some();
+    let Some(advice) = crash.kind.advice().filter(|_| of_map) else { return Ok(()) };
+    let fields = [
+        Field::new("fix", "to mend it", Cell::text(advice.fix)),
+        Field::new("prevention", "to prevent it", Cell::text(advice.prevention)),
+    ];
+    sink.fields("advice", "what to do", &fields)?;
+    Ok(())
 }
 
 fn what(crash: &Crash) -> Vec<Field<'static>> {

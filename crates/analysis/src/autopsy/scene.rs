@@ -107,8 +107,9 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
     /// What was done, where, and to which key.
     pub(super) fn operation(&self) -> Vec<Field<'a>> {
         let mut fields = Vec::new();
-        let word = self.operation.map(|(op, _)| op.word());
-        fields.push(Field::new("operation", "operation", Cell::maybe(word, Cell::text)));
+        if let Some((op, _)) = self.operation {
+            fields.push(Field::new("operation", "operation", Cell::text(op.word())));
+        }
         if let Some(line) = self.frames.get(self.user).and_then(|f| f.lines().into_iter().next()) {
             let number = (line.line > 0).then_some(line.line);
             fields.extend([

@@ -11,6 +11,18 @@ use crate::open::Manner;
 ///
 /// Which operation failed, on which map, with which key, and what the source calls the map that was
 /// nil: by the machine code before the call, and by DWARF or, without it, by the types of the binary.
+/// Of concurrent operations, which goroutines had the map, proven or suspected. The exit code is 1.
+///
+/// Example, with the sample that comes with mapscope, in samples/demo:
+///   $ mapscope autopsy core.zst --exe exe.zst
+///   ...
+///   the map that was nil
+///   expression  main.audit.Seen
+///   ...
+///
+/// More examples:
+///   GOTRACEBACK=crash ./server; mapscope autopsy core
+///   mapscope autopsy core.4242 --exe ./server --format json
 #[derive(clap::Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

@@ -108,6 +108,50 @@ impl Kind {
     }
 }
 
+/// What to do about a death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// The smallest change that mends it.
+    pub fix: &'static str,
+    /// What finds or prevents the next one.
+    pub prevention: &'static str,
+}
+
+impl Kind {
+    /// What to do about it; `None` where that is not about maps.
+    pub fn advice(self) -> Option<Advice> {
+        let (fix, prevention) = match self {
+            Kind::NilMapWrite => (
+                "make the map where its holder is made, or before the first write: \
+                 if m == nil { m = make(…) }",
+                "one constructor for the struct, used everywhere; a test that writes to its zero value",
+            ),
+            Kind::ConcurrentWrites
+            | Kind::ConcurrentReadWrite
+            | Kind::ConcurrentIteration
+            | Kind::ConcurrentClone
+            | Kind::SmallMapFull
+            | Kind::BadMapState => (
+                "hold one mutex for every operation on the map, reads and ranges too (a RWMutex lets \
+                 readers share it)",
+                "go test -race with a test that runs both goroutines; sync.Map where keys are written \
+                 once and read often; shards, each with its own mutex, where writers are many",
+            ),
+            Kind::Unhashable => (
+                "use a key type without interfaces, or make a string or array of the value first",
+                "a concrete key type: the compiler refuses a key that cannot be compared, but not an \
+                 interface that holds one",
+            ),
+            Kind::NilDereference => (
+                "ask whether the key is there: v, ok := m[k]",
+                "elems that are no pointers, or a lookup function that returns an error",
+            ),
+            Kind::Other => return None,
+        };
+        Some(Advice { fix, prevention })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Kind;

@@ -10,7 +10,7 @@ use crate::holders::{Op, Takes, operation};
 use crate::stack::Frame;
 use crate::{Go, OpenError};
 
-pub use kind::Kind;
+pub use kind::{Advice, Kind};
 
 /// Frames looked into on one stack.
 const MAX_FRAMES: usize = 10_000;
