@@ -52,7 +52,7 @@ impl Analysis for Autopsy {
             Some(unwinder) => unwinder.goroutine(&crash.goroutine).take(MAX_FRAMES).collect(),
             None => Vec::new(),
         };
-        let scene = Scene::of(go, &frames);
+        let scene = Scene::of(go, &scheduler, &threads, &crash, &frames);
         sink.head(&head(go, self.name()))?;
         sink.fields("crash", "what happened", &what(&crash))?;
         let mut missing = Vec::new();
@@ -87,7 +87,7 @@ fn explain(
         (_, Some(site)) => {
             map::emit(scene, &site, sink, missing)?;
             match site.map() {
-                Some(map) => others::emit(scene.go, map, crash.goroutine.id, sink, missing),
+                Some(map) => others::emit(scene, map, site.map_type(), sink, missing),
                 None => Ok(()),
             }
         }

@@ -1,17 +1,19 @@
 //! Who else was at the map.
 
 use mapscope_report::{Cell, Column, Note, Sink, Table};
-use mapscope_runtime::Go;
+use mapscope_runtime::crash::{Suspect, suspects};
 use mapscope_runtime::holders::{Held, Holders, Op, Sure};
+use mapscope_runtime::types::TypeId;
 use mapscope_target::Addr;
 
+use super::scene::Scene;
 use crate::Error;
 
 const OTHERS: &[Column] = &[
     Column::right("goroutine", "GOROUTINE"),
     Column::left("party", "PARTY"),
     Column::left("does", "DOES"),
-    Column::left("how", "HOLDS THE MAP BY"),
+    Column::left("why", "WHY"),
     Column::left("function", "IN"),
     Column::left("file", "FILE"),
     Column::right("line", "LINE"),
@@ -26,6 +28,8 @@ enum Party {
     Likely,
     /// A variable or a pointer that is alive holds the map.
     Suspect,
+    /// It stands in a function that works on maps of this type.
+    Near,
     /// The map's address lies in a frame, perhaps left over.
     Trace,
 }
@@ -45,37 +49,58 @@ impl Party {
             Party::Proven => "proven",
             Party::Likely => "likely",
             Party::Suspect => "suspect",
+            Party::Near => "near",
             Party::Trace => "trace",
         }
     }
 }
 
-/// Says which goroutines other than `own`, which died, have the map, the likeliest culprit first.
+/// A goroutine that may have been the other party, and why.
+struct Other {
+    party: Party,
+    goroutine: u64,
+    op: Option<Op>,
+    why: String,
+    function: String,
+    file: String,
+    line: u32,
+}
+
+/// Says which goroutines other than `own`, which died, had the map or work on such maps, the likeliest
+/// culprit first.
 pub(super) fn emit(
-    go: &Go<'_>,
+    scene: &Scene<'_, '_, '_, '_>,
     map: Addr,
-    own: u64,
+    ty: Option<TypeId>,
     sink: &mut dyn Sink,
     missing: &mut Vec<String>,
 ) -> Result<(), Error> {
+    let go = scene.go;
     let holders = go.holders_of(map).map_err(|why| Error::Unreadable(why.to_string()))?;
     missing.extend(holders.missing.iter().cloned());
-    let others = others(&holders, own);
-    sink.table(&Table { key: "others", title: "who else had the map", columns: OTHERS })?;
-    for (party, held) in &others {
-        let op = holders.operation(held.goroutine).map(|(op, _)| op.word());
+    let mut others: Vec<Other> = holding(&holders, scene.died);
+    let near = ty.map_or_else(Vec::new, |ty| suspects(go, scene.scheduler, scene.threads, ty));
+    for suspect in near.into_iter().filter(|suspect| suspect.goroutine != scene.died) {
+        if others.iter().all(|other| other.goroutine != suspect.goroutine) {
+            others.push(working(suspect));
+        }
+    }
+    others.sort_by_key(|other| other.party);
+    sink.table(&Table { key: "others", title: "who else was at the map", columns: OTHERS })?;
+    for other in &others {
+        let line = Some(other.line).filter(|line| *line > 0);
         sink.row(&[
-            Cell::Uint(held.goroutine),
-            Cell::text(party.word()),
-            Cell::maybe(op, Cell::text),
-            Cell::text(held.how.to_string()),
-            Cell::text(held.function.clone()),
-            Cell::text(held.file.clone()),
-            Cell::maybe(Some(held.line).filter(|line| *line > 0), |line| Cell::Uint(line.into())),
+            Cell::Uint(other.goroutine),
+            Cell::text(other.party.word()),
+            Cell::maybe(other.op.map(Op::word), Cell::text),
+            Cell::text(other.why.clone()),
+            Cell::text(other.function.clone()),
+            Cell::text(other.file.clone()),
+            Cell::maybe(line, |line| Cell::Uint(line.into())),
         ])?;
     }
     sink.end_table()?;
-    if others.first().is_none_or(|(party, _)| *party != Party::Proven) {
+    if others.first().is_none_or(|other| other.party != Party::Proven) {
         sink.note(Note::warning(
             "the other goroutine is not proven: it had left its operation when the program stopped",
         ))?;
@@ -83,18 +108,48 @@ pub(super) fn emit(
     Ok(())
 }
 
-/// The other goroutines, each once with what tells most, the likeliest first.
-fn others(holders: &Holders, own: u64) -> Vec<(Party, &Held)> {
-    let party = |held: &Held| match holders.operation(held.goroutine) {
-        Some((op, sure)) => Party::of(Some(op), sure),
-        None => Party::of(None, held.sure),
+/// A goroutine that stands in code which works on such maps.
+fn working(suspect: Suspect) -> Other {
+    let op = suspect.work.op;
+    let why = match suspect.work.by {
+        None => format!("stands in code with a {op} of a map of this type"),
+        Some(callee) => format!("stands in code that calls {callee}: a {op} of a map of this type"),
     };
-    let others = holders.held.iter().filter(|held| held.goroutine != own);
-    let mut others: Vec<(Party, &Held)> = others.map(|held| (party(held), held)).collect();
+    Other {
+        party: Party::Near,
+        goroutine: suspect.goroutine,
+        op: None,
+        why,
+        function: suspect.function,
+        file: String::new(),
+        line: 0,
+    }
+}
+
+/// The other goroutines that have the map, each once with what tells most, the likeliest first.
+fn holding(holders: &Holders, own: u64) -> Vec<Other> {
+    let mut others: Vec<(Party, &Held)> = holders
+        .held
+        .iter()
+        .filter(|held| held.goroutine != own)
+        .map(|held| match holders.operation(held.goroutine) {
+            Some((op, sure)) => (Party::of(Some(op), sure), held),
+            None => (Party::of(None, held.sure), held),
+        })
+        .collect();
     others.sort_by_key(|(party, held)| {
         (*party, held.goroutine, std::cmp::Reverse(held.sure), held.frame)
     });
     let mut seen = std::collections::HashSet::new();
     others.retain(|(_, held)| seen.insert(held.goroutine));
-    others
+    let other = |(party, held): (Party, &Held)| Other {
+        party,
+        goroutine: held.goroutine,
+        op: holders.operation(held.goroutine).map(|(op, _)| op),
+        why: format!("has the map: {}", held.how),
+        function: held.function.clone(),
+        file: held.file.clone(),
+        line: held.line,
+    };
+    others.into_iter().map(other).collect()
 }

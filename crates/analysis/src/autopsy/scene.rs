@@ -4,17 +4,22 @@ use std::rc::Rc;
 
 use mapscope_binary::{CodeFrame, FileVa};
 use mapscope_report::{Cell, Field, Value};
-use mapscope_runtime::crash::culprit;
+use mapscope_runtime::crash::{Crash, culprit};
+use mapscope_runtime::goroutine::Scheduler;
 use mapscope_runtime::holders::{Op, Takes, operation};
 use mapscope_runtime::origin::{Body, Made, Origin, Resolver};
 use mapscope_runtime::stack::Frame;
 use mapscope_runtime::types::{Kind, TypeId};
 use mapscope_runtime::{Decoder, Go, Limits};
-use mapscope_target::Addr;
+use mapscope_target::{Addr, Thread};
 
 /// The stack on which a program died.
 pub(super) struct Scene<'f, 'p, 'g, 'a> {
     pub(super) go: &'g Go<'a>,
+    pub(super) scheduler: &'f Scheduler,
+    pub(super) threads: &'f [Thread],
+    /// The number of the goroutine that died.
+    pub(super) died: u64,
     frames: &'f [Frame<'p, 'a>],
     resolver: Resolver<'f, 'p, 'g, 'a>,
     /// The number of the frame of the innermost function of the program itself.
@@ -52,10 +57,19 @@ type Followed<'g, 'a> = (Rc<Body<'g, 'a>>, FileVa, Origin);
 impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
     /// The scene on a stack, the innermost frame first; `None` where it shows no function of the
     /// program.
-    pub(super) fn of(go: &'g Go<'a>, frames: &'f [Frame<'p, 'a>]) -> Option<Scene<'f, 'p, 'g, 'a>> {
+    pub(super) fn of(
+        go: &'g Go<'a>,
+        scheduler: &'f Scheduler,
+        threads: &'f [Thread],
+        crash: &Crash,
+        frames: &'f [Frame<'p, 'a>],
+    ) -> Option<Scene<'f, 'p, 'g, 'a>> {
         let culprit = culprit(frames)?;
         Some(Scene {
             go,
+            scheduler,
+            threads,
+            died: crash.goroutine.id,
             frames,
             resolver: Resolver::new(go, frames),
             user: culprit.user,

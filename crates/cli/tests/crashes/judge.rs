@@ -41,11 +41,21 @@ pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
             got => Some(format!("{key} is {got:?}, and should be {want:?}")),
         }
     });
-    let wrong: Vec<String> = wrong.collect();
+    let wrong: Vec<String> = wrong.chain(accused(truth, report)).collect();
     let named = truth["field"].is_string()
         && report.pointer("/nil/field").and_then(said).is_some()
         && wrong.is_empty();
     Verdict { named, wrong }
+}
+
+/// Who is called proven to have been the other party of a race has to be in one of its functions.
+fn accused(truth: &Value, report: &Value) -> Option<String> {
+    let parties = truth["parties"].as_array()?;
+    let others = report["others"].as_array()?;
+    let wrong = others.iter().find(|other| {
+        other["party"] == "proven" && !parties.contains(&other["function"])
+    })?;
+    Some(format!("the other party is said to be {wrong}"))
 }
 
 /// What stands there; strings of the target are shown in Go's quotes.

@@ -2,6 +2,7 @@
 
 mod kind;
 mod message;
+mod suspects;
 
 use mapscope_target::{Fault, Thread};
 
@@ -11,6 +12,7 @@ use crate::stack::Frame;
 use crate::{Go, OpenError};
 
 pub use kind::{Advice, Kind};
+pub use suspects::{Suspect, Work, suspects};
 
 /// Frames looked into on one stack.
 const MAX_FRAMES: usize = 10_000;

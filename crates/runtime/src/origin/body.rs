@@ -53,6 +53,12 @@ impl<'g, 'a> Body<'g, 'a> {
         Some(self.trace(call, Spot::Register(register)))
     }
 
+    /// Every call that names the function it calls: the return address, and that function.
+    pub fn calls(&self) -> impl Iterator<Item = (FileVa, FileVa)> {
+        let calls = self.instructions.iter().filter(|i| i.flow_control() == FlowControl::Call);
+        calls.map(|i| (FileVa(i.next_ip()), FileVa(i.near_branch_target())))
+    }
+
     /// The function that is called by the call that returns to `back`, where the call names it.
     pub fn callee(&self, back: FileVa) -> Option<FileVa> {
         let call = &self.instructions[self.call_before(back)?];
