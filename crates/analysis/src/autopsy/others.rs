@@ -1,7 +1,7 @@
 //! Who else was at the map.
 
 use mapscope_report::{Cell, Column, Note, Sink, Table};
-use mapscope_runtime::crash::{Suspect, suspects};
+use mapscope_runtime::crash::{Suspect, stands, suspects};
 use mapscope_runtime::holders::{Held, Holders, Op, Sure};
 use mapscope_runtime::types::TypeId;
 use mapscope_target::Addr;
@@ -13,10 +13,10 @@ const OTHERS: &[Column] = &[
     Column::right("goroutine", "GOROUTINE"),
     Column::left("party", "PARTY"),
     Column::left("does", "DOES"),
-    Column::left("why", "WHY"),
     Column::left("function", "IN"),
     Column::left("file", "FILE"),
     Column::right("line", "LINE"),
+    Column::left("why", "WHY"),
 ];
 
 /// How sure it is that a goroutine was the other party.
@@ -61,9 +61,6 @@ struct Other {
     goroutine: u64,
     op: Option<Op>,
     why: String,
-    function: String,
-    file: String,
-    line: u32,
 }
 
 /// Says which goroutines other than `own`, which died, had the map or work on such maps, the likeliest
@@ -88,15 +85,16 @@ pub(super) fn emit(
     others.sort_by_key(|other| other.party);
     sink.table(&Table { key: "others", title: "who else was at the map", columns: OTHERS })?;
     for other in &others {
-        let line = Some(other.line).filter(|line| *line > 0);
+        let stands = stands(go, scene.scheduler, scene.threads, other.goroutine);
+        let line = stands.as_ref().map(|line| line.line).filter(|line| *line > 0);
         sink.row(&[
             Cell::Uint(other.goroutine),
             Cell::text(other.party.word()),
             Cell::maybe(other.op.map(Op::word), Cell::text),
-            Cell::text(other.why.clone()),
-            Cell::text(other.function.clone()),
-            Cell::text(other.file.clone()),
+            Cell::maybe(stands.as_ref().map(|line| line.function), Cell::text),
+            Cell::maybe(stands.as_ref().map(|line| line.file), Cell::text),
             Cell::maybe(line, |line| Cell::Uint(line.into())),
+            Cell::text(other.why.clone()),
         ])?;
     }
     sink.end_table()?;
@@ -112,18 +110,12 @@ pub(super) fn emit(
 fn working(suspect: Suspect) -> Other {
     let op = suspect.work.op;
     let why = match suspect.work.by {
-        None => format!("stands in code with a {op} of a map of this type"),
-        Some(callee) => format!("stands in code that calls {callee}: a {op} of a map of this type"),
+        None => format!("{} has a {op} of a map of this type", suspect.function),
+        Some(callee) => {
+            format!("{} calls {callee}, which has a {op} of a map of this type", suspect.function)
+        }
     };
-    Other {
-        party: Party::Near,
-        goroutine: suspect.goroutine,
-        op: None,
-        why,
-        function: suspect.function,
-        file: String::new(),
-        line: 0,
-    }
+    Other { party: Party::Near, goroutine: suspect.goroutine, op: None, why }
 }
 
 /// The other goroutines that have the map, each once with what tells most, the likeliest first.
@@ -146,10 +138,7 @@ fn holding(holders: &Holders, own: u64) -> Vec<Other> {
         party,
         goroutine: held.goroutine,
         op: holders.operation(held.goroutine).map(|(op, _)| op),
-        why: format!("has the map: {}", held.how),
-        function: held.function.clone(),
-        file: held.file.clone(),
-        line: held.line,
+        why: format!("has the map in {}: {}", held.function, held.how),
     };
     others.into_iter().map(other).collect()
 }

@@ -52,9 +52,9 @@ pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
 fn accused(truth: &Value, report: &Value) -> Option<String> {
     let parties = truth["parties"].as_array()?;
     let others = report["others"].as_array()?;
-    let wrong = others.iter().find(|other| {
-        other["party"] == "proven" && !parties.contains(&other["function"])
-    })?;
+    let wrong = others
+        .iter()
+        .find(|other| other["party"] == "proven" && !parties.contains(&other["function"]))?;
     Some(format!("the other party is said to be {wrong}"))
 }
 

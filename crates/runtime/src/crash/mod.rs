@@ -4,6 +4,7 @@ mod kind;
 mod message;
 mod suspects;
 
+use mapscope_binary::CodeFrame;
 use mapscope_target::{Fault, Thread};
 
 use crate::goroutine::{Goroutine, Scheduler};
@@ -95,6 +96,21 @@ pub struct Culprit {
     pub user: usize,
     /// The map operation of the runtime that it called, in the frame before.
     pub operation: Option<(Op, Takes)>,
+}
+
+/// Where the goroutine with this number stands in the program itself: the innermost line of its stack
+/// that is none of the runtime's.
+pub fn stands<'a>(
+    go: &Go<'a>,
+    scheduler: &Scheduler,
+    threads: &[Thread],
+    goroutine: u64,
+) -> Option<CodeFrame<'a>> {
+    let goroutines = scheduler.goroutines(go).ok()?;
+    let goroutine = goroutines.all.iter().find(|one| one.id == goroutine)?;
+    let unwinder = scheduler.unwinder(go, threads)?;
+    let lines = unwinder.goroutine(goroutine).take(MAX_FRAMES).flat_map(|frame| frame.lines());
+    lines.into_iter().find(|line| !is_runtime(line.function))
 }
 
 fn is_runtime(name: &str) -> bool {
