@@ -29,9 +29,6 @@ fuzz_target!(|data: &[u8]| {
     for (name, ty) in debug.types().take(32) {
         named(&debug, name, ty);
     }
-    for offset in [0, 11, 64, 300, u64::MAX] {
-        let _ = debug.type_of_descriptor(offset);
-    }
     for function in debug.functions().iter().take(8) {
         variables(&debug, function);
     }

@@ -29,7 +29,6 @@ fuzz_target!(|data: &[u8]| {
 
 fn described(func: &Func<'_, '_>, len: usize) {
     assert!(func.name().len() < len);
-    let _ = (func.args(), func.deferreturn(), func.start_line(), func.has_frame());
     let _ = (func.is_top_frame(), func.writes_sp(), func.is_assembly());
     for index in [0, 3, 255] {
         let _ = func.funcdata(index);

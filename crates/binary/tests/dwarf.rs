@@ -52,7 +52,6 @@ fn every_type_resolves_and_agrees_with_its_descriptor() {
             let descriptor = elf.bytes_at(base.checked_add(offset).unwrap(), 24).unwrap();
             let size = u64::from_le_bytes(descriptor[..8].try_into().unwrap());
             assert_eq!((Some(size), kind), (ty.size, descriptor[23] & 0x1f), "{variant}: {name}");
-            assert!(debug.type_of_descriptor(offset).is_some());
             agreed += 1;
         }
         assert!(maps > 10 && agreed > 300, "{variant}: {maps} {agreed}");

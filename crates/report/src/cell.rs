@@ -29,8 +29,6 @@ pub enum Cell<'a> {
     Addr(u64),
     /// Text, of ours or from the target.
     Text(Cow<'a, str>),
-    /// Bytes of a string from the target, which may not be UTF-8.
-    Raw(Cow<'a, [u8]>),
     /// A span of time; text scales it, every other format has nanoseconds.
     Duration(Duration),
     /// A decoded Go value.

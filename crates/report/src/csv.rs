@@ -59,7 +59,6 @@ fn push_cell(out: &mut Vec<u8>, scratch: &mut Vec<u8>, cell: &Cell<'_>) {
             number::uint(out, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
         }
         Cell::Text(text) => escape::csv(out, text.as_bytes()),
-        Cell::Raw(bytes) => escape::csv(out, bytes),
         Cell::Value(Value::Int(n)) => number::int(out, *n),
         Cell::Value(Value::Str { bytes, len }) if *len == bytes.len() as u64 => {
             escape::csv(out, bytes);

@@ -15,7 +15,6 @@ pub(crate) fn cell(out: &mut Vec<u8>, cell: &Cell<'_>) {
         Cell::Float(n) | Cell::Percent(n) => float(out, *n),
         Cell::Addr(addr) => address(out, *addr),
         Cell::Text(text) => string(out, text),
-        Cell::Raw(bytes) => str(out, bytes, bytes.len() as u64),
         Cell::Duration(time) => uint(out, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
         Cell::Value(v) => value(out, v),
         Cell::Unreadable(why) => object(out, "$unreadable", |out| string(out, why)),

@@ -11,7 +11,6 @@ pub(crate) fn cell(out: &mut Vec<u8>, cell: &Cell<'_>) {
         Cell::Float(n) => number::fraction(out, *n),
         Cell::Duration(time) => number::duration(out, *time),
         Cell::Text(text) => escape::plain(out, text.as_bytes()),
-        Cell::Raw(bytes) => escape::plain(out, bytes),
         Cell::Value(v) => value(out, v),
         Cell::Unreadable(why) => unreadable(out, why),
         Cell::List(cells) => joined(out, cells, self::cell),

@@ -42,7 +42,7 @@ fn emit(sink: &mut dyn Sink) -> io::Result<()> {
         Cell::Unreadable("not mapped".into()),
         Cell::Empty,
         Cell::Empty,
-        Cell::Raw(b"\xffx"[..].into()),
+        Cell::Value(Value::str(b"\xffx")),
     ])?;
     sink.end_table()?;
     sink.finish(&Tail {
@@ -87,7 +87,7 @@ B
 
 ADDR                               LEN    BYTES  PATH
 0xc000012000                     1,000  1.2 MiB  main.a\u202e,"b"
-0xc1          <unreadable: not mapped>           \xffx
+0xc1          <unreadable: not mapped>           "\xffx"
 
 warning: racing reads
 incomplete: one span

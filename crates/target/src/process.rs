@@ -63,14 +63,4 @@ impl Registers {
     pub fn rsp(&self) -> Addr {
         Addr(self.general[7])
     }
-
-    /// The frame pointer.
-    pub fn rbp(&self) -> Addr {
-        Addr(self.general[6])
-    }
-
-    /// `g` by Go's internal ABI, while Go code runs (abi-internal: amd64, R14).
-    pub fn r14(&self) -> Addr {
-        Addr(self.general[14])
-    }
 }

@@ -1,6 +1,5 @@
 //! A process as a whole: its memory and what is known beside it.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::{Addr, Mapping, Memory, Thread};
@@ -27,12 +26,6 @@ pub trait Target: Memory {
     /// The executable's path as the target states it: in the target's own mount namespace, on the
     /// machine the core was written on.
     fn exe_path(&self) -> Option<PathBuf>;
-
-    /// The command line. A core keeps its first 80 bytes only, and not where one argument ends.
-    fn args(&self) -> Option<Vec<OsString>>;
-
-    /// The environment the process was started with, where it can be read.
-    fn environ(&self) -> Option<Vec<OsString>>;
 
     /// The signal that made the kernel write the core.
     fn crash(&self) -> Option<Crash>;
@@ -92,14 +85,6 @@ macro_rules! delegate_target {
 
         fn exe_path(&$this) -> Option<std::path::PathBuf> {
             $crate::Target::exe_path($inner)
-        }
-
-        fn args(&$this) -> Option<Vec<std::ffi::OsString>> {
-            $crate::Target::args($inner)
-        }
-
-        fn environ(&$this) -> Option<Vec<std::ffi::OsString>> {
-            $crate::Target::environ($inner)
         }
 
         fn crash(&$this) -> Option<$crate::Crash> {

@@ -19,8 +19,6 @@ use crate::FileVa;
 #[derive(Default)]
 pub(super) struct Index<'e> {
     pub(super) types: HashMap<&'e str, TypeRef>,
-    /// By the offset of the run-time type descriptor from `runtime.types`.
-    pub(super) descriptors: Vec<(u64, TypeRef)>,
     pub(super) constants: HashMap<&'e str, i64>,
     /// By address.
     pub(super) globals: Vec<Global<'e>>,
@@ -47,7 +45,6 @@ impl<'e> Index<'e> {
         }
         let typedefs = pass.plain_typedefs;
         index.types.extend(typedefs);
-        index.descriptors.sort_unstable();
         index.globals.sort_unstable_by_key(|g| (g.addr, g.name));
         index.functions.sort_unstable_by_key(|f| (f.low, f.high));
         index
@@ -155,9 +152,6 @@ impl<'e> Pass<'_, 'e> {
 
     fn named_type(&mut self, unit: &Unit<'e>, entry: &Entry<'e>) -> Result<(), DwarfError> {
         let ty = TypeRef(entry.offset);
-        if let Some(descriptor) = entry.runtime_type {
-            self.index.descriptors.push((descriptor, ty));
-        }
         if entry.name.is_none() {
             return Ok(());
         }

@@ -51,13 +51,6 @@ impl<'e> Debug<'e> {
         self.index.types.iter().map(|(name, ty)| (*name, *ty))
     }
 
-    /// The type whose run-time descriptor lies `offset` bytes from `runtime.types`.
-    pub fn type_of_descriptor(&self, offset: u64) -> Option<TypeRef> {
-        let descriptors = &self.index.descriptors;
-        let at = descriptors.binary_search_by_key(&offset, |(descriptor, _)| *descriptor).ok()?;
-        descriptors.get(at).map(|(_, ty)| *ty)
-    }
-
     /// The value of an integer constant, by its name with the full path of its package. Go
     /// describes the typed and untyped integer constants that packages declare at top level.
     pub fn constant(&self, name: &str) -> Option<i64> {

@@ -11,13 +11,6 @@ use super::index::{entry_at, name, text};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeRef(pub(super) u64);
 
-impl TypeRef {
-    /// The entry's offset in `.debug_info`.
-    pub fn offset(self) -> u64 {
-        self.0
-    }
-}
-
 /// A type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Type<'e> {

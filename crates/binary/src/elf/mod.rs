@@ -216,14 +216,6 @@ impl<'d> Elf<'d> {
         self.segments.iter().find_map(|s| s.offset.checked_add(s.stored_at(va)?))
     }
 
-    /// Where the byte at `offset` of the file is linked to lie, if it is loaded at all.
-    pub fn va_of(&self, offset: FileOff) -> Option<FileVa> {
-        self.segments.iter().find_map(|s| {
-            let at = offset.0.checked_sub(s.offset.0).filter(|&at| at < s.file_size)?;
-            s.addr.checked_add(at)
-        })
-    }
-
     /// The section of that name.
     pub fn section(&self, name: &str) -> Option<&Section<'d>> {
         self.sections.iter().find(|s| s.name == name)

@@ -25,11 +25,6 @@ pub struct Section<'d> {
 }
 
 impl Section<'_> {
-    /// Whether `va` lies in this section of the process's memory.
-    pub fn contains(&self, va: FileVa) -> bool {
-        self.addr.0 != 0 && va.offset_from(self.addr).is_some_and(|at| at < self.size)
-    }
-
     /// The compressed body, or `None` where the section is stored as it is.
     pub(super) fn compressed_body<'a>(
         &self,

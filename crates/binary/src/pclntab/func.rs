@@ -9,8 +9,6 @@ use crate::bytes::{le_u32, text};
 const TOP_FRAME: u8 = 1;
 const WRITES_SP: u8 = 2;
 const ASSEMBLY: u8 = 4;
-/// `abi.ArgsSizeUnknown`.
-const ARGS_UNKNOWN: i32 = i32::MIN;
 
 /// A function of the executable.
 #[derive(Clone, Copy)]
@@ -27,14 +25,11 @@ pub struct Func<'p, 'd> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Record {
     name: i32,
-    args: i32,
-    deferreturn: u32,
     pcsp: u32,
     pcfile: u32,
     pcln: u32,
     pcdata: u32,
     unit: u32,
-    start_line: Option<i32>,
     flags: u8,
     funcdata: u8,
 }
@@ -44,21 +39,18 @@ impl Record {
     fn read(bytes: &[u8], at: usize, layout: Layout) -> Option<(Record, usize)> {
         let word = |index: usize| le_u32(bytes, at.checked_add(index * 4)?);
         // Go 1.20 put the start line (CL 429638) between the unit and the last four bytes.
-        let (start_line, last) = match layout {
-            Layout::Go118 => (None, 9),
-            Layout::Go120 => (Some(word(9)? as i32), 10),
+        let last = match layout {
+            Layout::Go118 => 9,
+            Layout::Go120 => 10,
         };
         let [_func_id, flags, _, funcdata] = word(last)?.to_le_bytes();
         let record = Record {
             name: word(1)? as i32,
-            args: word(2)? as i32,
-            deferreturn: word(3)?,
             pcsp: word(4)?,
             pcfile: word(5)?,
             pcln: word(6)?,
             pcdata: word(7)?,
             unit: word(8)?,
-            start_line,
             flags,
             funcdata,
         };
@@ -95,19 +87,6 @@ impl<'p, 'd> Func<'p, 'd> {
         self.name_at(self.record.name).unwrap_or_default()
     }
 
-    /// The size of its arguments and results on the stack, in bytes; `None` where assembly does
-    /// not say.
-    pub fn args(&self) -> Option<u32> {
-        let args = self.record.args;
-        if args == ARGS_UNKNOWN { None } else { u32::try_from(args).ok() }
-    }
-
-    /// Where it calls `runtime.deferreturn`, if it defers anything.
-    pub fn deferreturn(&self) -> Option<FileVa> {
-        let offset = self.record.deferreturn;
-        if offset == 0 { None } else { self.entry.checked_add(u64::from(offset)) }
-    }
-
     /// It stands at the top of its stack: an unwinder that reaches it is done.
     pub fn is_top_frame(&self) -> bool {
         self.record.flags & TOP_FRAME != 0
@@ -122,16 +101,6 @@ impl<'p, 'd> Func<'p, 'd> {
     /// It is written in assembly.
     pub fn is_assembly(&self) -> bool {
         self.record.flags & ASSEMBLY != 0
-    }
-
-    /// The line of its `func` keyword. Known since Go 1.20.
-    pub fn start_line(&self) -> Option<u32> {
-        self.record.start_line.and_then(|line| u32::try_from(line).ok())
-    }
-
-    /// Whether it has frame information at all; code of another language linked in has none.
-    pub fn has_frame(&self) -> bool {
-        self.record.pcsp != 0
     }
 
     /// How far the stack pointer stands below its place at entry when `pc` is executed, in

@@ -106,11 +106,7 @@ impl Body<'_, '_, '_> {
                 self.used_as(self.argument(2), Holds::Map(ty));
                 Some(Holds::Map(ty))
             }
-            Callee::New(at) => {
-                let ty = self.type_in(at)?;
-                self.sweep.allocated.insert(ty);
-                Some(Holds::Pointer(ty))
-            }
+            Callee::New(at) => Some(Holds::Pointer(self.type_in(at)?)),
             Callee::MakeSlice => Some(Holds::Slice(self.type_in(0)?)),
             Callee::MakeChan => Some(Holds::Value(self.type_in(0)?)),
             Callee::GrowSlice => self.grow_slice(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mapscope_binary::FileVa;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::place::Holds;
 use super::sweep::Sweep;
@@ -31,7 +31,6 @@ pub struct Facts {
     pub(super) arguments: FxHashMap<(FileVa, u8), Vec<Told>>,
     pub(super) results: FxHashMap<(FileVa, u8), Vec<Told>>,
     pub(super) closures: FxHashMap<FileVa, TypeId>,
-    pub(super) allocated: FxHashSet<TypeId>,
     pub(super) map_uses: FxHashMap<TypeId, u32>,
 }
 
@@ -77,10 +76,5 @@ impl Facts {
     /// is passed outright: code that is shared by several types is passed it in a dictionary.
     pub fn map_uses(&self, ty: TypeId) -> u32 {
         self.map_uses.get(&ty).copied().unwrap_or(0)
-    }
-
-    /// The types that the code allocates.
-    pub fn allocated(&self) -> &FxHashSet<TypeId> {
-        &self.allocated
     }
 }

@@ -147,12 +147,7 @@ impl Sweep<'_, '_> {
                 Place::Context(_) | Place::Field(..) => {}
             }
         }
-        Facts {
-            closures: self.closures,
-            allocated: self.allocated,
-            map_uses: self.map_uses,
-            ..facts
-        }
+        Facts { closures: self.closures, map_uses: self.map_uses, ..facts }
     }
 }
 

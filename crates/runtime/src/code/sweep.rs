@@ -27,7 +27,6 @@ pub(super) struct Sweep<'g, 'a> {
     /// Arguments and results that are read: others are what registers happened to hold.
     pub(super) read: FxHashSet<PlaceId>,
     pub(super) closures: FxHashMap<FileVa, TypeId>,
-    pub(super) allocated: FxHashSet<TypeId>,
     /// Calls of map operations that take a map of this type.
     pub(super) map_uses: FxHashMap<TypeId, u32>,
     types: FxHashMap<FileVa, Option<TypeId>>,
@@ -51,7 +50,6 @@ impl<'g, 'a> Sweep<'g, 'a> {
             points: FxHashSet::default(),
             read: FxHashSet::default(),
             closures: FxHashMap::default(),
-            allocated: FxHashSet::default(),
             map_uses: FxHashMap::default(),
             types: FxHashMap::default(),
             type_words: FxHashMap::default(),

@@ -23,9 +23,9 @@ pub use walk::Walk;
 
 use walk::Start;
 
-/// How many frames are followed unless said otherwise: a gigabyte of stack, which is where Go
+/// How many frames are followed: a gigabyte of stack, which is where Go
 /// itself gives up, holds more only of functions with no locals at all.
-pub const DEFAULT_LIMIT: usize = 1 << 20;
+const MAX_FRAMES: usize = 1 << 20;
 
 /// The frames of one goroutine.
 #[derive(Clone, Debug)]
@@ -48,7 +48,6 @@ pub struct Unwinder<'a, 'd> {
     g: &'a G,
     m: &'a M,
     threads: &'a [Thread],
-    limit: usize,
 }
 
 impl<'a, 'd> Unwinder<'a, 'd> {
@@ -60,24 +59,14 @@ impl<'a, 'd> Unwinder<'a, 'd> {
         m: &'a M,
         threads: &'a [Thread],
     ) -> Unwinder<'a, 'd> {
-        Unwinder { memory, code, g, m, threads, limit: DEFAULT_LIMIT }
-    }
-
-    /// The same with another limit of frames per stack.
-    pub fn with_limit(self, limit: usize) -> Unwinder<'a, 'd> {
-        Unwinder { limit, ..self }
-    }
-
-    /// The code it unwinds by.
-    pub fn code(&self) -> Code<'a, 'd> {
-        self.code
+        Unwinder { memory, code, g, m, threads }
     }
 
     /// The frames of a goroutine's own stack. While its thread is on another stack (the
     /// scheduler's, a signal handler's, C's), they begin where it left its own.
     pub fn goroutine(&self, goroutine: &Goroutine) -> Walk<'a, 'd> {
         let start = self.start(goroutine);
-        Walk::new(self.memory, self.code, goroutine.stack.clone(), start, self.limit)
+        Walk::new(self.memory, self.code, goroutine.stack.clone(), start, MAX_FRAMES)
     }
 
     /// The frames of a goroutine's own stack, the innermost `most` of them.
@@ -93,7 +82,7 @@ impl<'a, 'd> Unwinder<'a, 'd> {
     /// The frames from a thread's registers on, on `stack`.
     pub fn registers(&self, registers: &Registers, stack: Range<Addr>) -> Walk<'a, 'd> {
         let start = Ok(Start::at(registers));
-        Walk::new(self.memory, self.code, stack, start, self.limit)
+        Walk::new(self.memory, self.code, stack, start, MAX_FRAMES)
     }
 
     /// The stack of the `runtime.g` at `g`.

@@ -61,7 +61,7 @@ mod tests {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let registers = saved(&bytes, 7).unwrap();
         assert_eq!((registers.rip, registers.fs_base), (0x46_1234, 7));
-        assert_eq!((registers.rsp(), registers.r14()), (Addr(115), Addr(106)));
+        assert_eq!((registers.rsp(), registers.general[14]), (Addr(115), 106));
         words[18] = 0x23;
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         assert_eq!(saved(&bytes, 7), None);

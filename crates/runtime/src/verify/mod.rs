@@ -22,7 +22,7 @@ use contents::Contents;
 use judge::Judging;
 pub use outcome::{MOST, Outcome, Violation};
 pub(crate) use rule::*;
-pub use rule::{Place, RULES, Rule};
+pub use rule::{Place, Rule};
 pub use site::Site;
 pub(crate) use site::{Expected, Slots};
 pub(crate) use waiting::Waiting;

@@ -12,9 +12,6 @@ pub struct Rule {
 macro_rules! rules {
     ($($constant:ident = $name:literal, $meaning:literal;)*) => {
         $( pub(crate) const $constant: Rule = Rule { name: $name, meaning: $meaning }; )*
-
-        /// Every rule there is.
-        pub const RULES: &[Rule] = &[$($constant),*];
     };
 }
 

@@ -41,7 +41,6 @@ pub struct Core {
     notes: Notes,
     mappings: Vec<Mapping>,
     truncation: Option<Truncation>,
-    packing: Option<Packing>,
     /// Reads that failed for what the core lacks.
     lost: AtomicUsize,
 }
@@ -86,22 +85,10 @@ impl Core {
         self.truncation
     }
 
-    /// How the file was compressed.
-    pub fn packing(&self) -> Option<Packing> {
-        self.packing
-    }
-
     /// Makes ready for reads of this kind, and lets about `resident` bytes of the mapped file stay
     /// in memory at a time. By default it is read sparsely, within [`DEFAULT_RESIDENT_BUDGET`].
     pub fn expect_reads(&mut self, reads: Reads, resident: usize) {
         self.bytes.expect(reads, resident);
-    }
-
-    /// The files that were mapped (`NT_FILE`), each path once, in the order of the core.
-    pub fn files(&self) -> Vec<&Path> {
-        let mut seen = std::collections::HashSet::new();
-        let paths = self.notes.files.iter().map(|file| file.path.as_path());
-        paths.filter(|path| seen.insert(*path)).collect()
     }
 
     /// Serves pages that the core lacks, and that `NT_FILE` says were mapped from `path`, from the
@@ -328,14 +315,6 @@ impl Target for Core {
         given
             .map(|path| PathBuf::from(OsString::from_vec(path)))
             .or_else(|| self.notes.files.first().map(|file| file.path.clone()))
-    }
-
-    fn args(&self) -> Option<Vec<OsString>> {
-        self.notes.args.clone().map(|args| vec![args])
-    }
-
-    fn environ(&self) -> Option<Vec<OsString>> {
-        None
     }
 
     fn crash(&self) -> Option<Crash> {

@@ -38,7 +38,6 @@ pub(super) struct Notes {
     pub(super) files: Vec<MappedFile>,
     pub(super) auxv: Vec<(u64, u64)>,
     pub(super) pid: Option<u32>,
-    pub(super) args: Option<OsString>,
 }
 
 /// An entry of `NT_FILE`.
@@ -81,9 +80,6 @@ impl Notes {
 
     fn add_process(&mut self, body: &[u8]) {
         self.pid = u32_at(body, 24);
-        let args = body.get(56..136).unwrap_or_default();
-        let args = args.split(|&b| b == 0).next().unwrap_or_default().trim_ascii_end();
-        self.args = (!args.is_empty()).then(|| OsString::from_vec(args.to_vec()));
     }
 
     /// The siginfo belongs to the thread whose prstatus comes before it. Only the first thread's

@@ -119,9 +119,7 @@ impl Core {
             return Core::from_file(path, file, false);
         };
         let plain = expand::expand(path, &mut file, packing, progress)?;
-        let mut core = Core::from_file(path, plain.file, plain.broken)?;
-        core.packing = Some(packing);
-        Ok(core)
+        Core::from_file(path, plain.file, plain.broken)
     }
 
     /// A core that is in memory, uncompressed.
@@ -145,8 +143,8 @@ impl Core {
         let mappings = mappings(&segments, &notes);
         let truncation = truncation(&headers, bytes.all().len() as u64, stream);
         let splices = Splices::default();
-        let (packing, lost) = (None, AtomicUsize::new(0));
-        Ok(Core { bytes, segments, splices, notes, mappings, truncation, packing, lost })
+        let lost = AtomicUsize::new(0);
+        Ok(Core { bytes, segments, splices, notes, mappings, truncation, lost })
     }
 }
 

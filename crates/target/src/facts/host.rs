@@ -13,19 +13,12 @@ pub struct Host {
     pub euid: Fact<u32>,
     /// Our effective capabilities.
     pub capabilities: Fact<Capabilities>,
-    /// Whether we can gain no privileges (`NoNewPrivs`).
-    pub no_new_privs: Fact<bool>,
     /// Whether a seccomp filter is on us.
     pub seccomp: Fact<Seccomp>,
     /// `kernel.yama.ptrace_scope`; absent where the kernel has no yama, which is as good as 0.
     pub yama_scope: Fact<u32>,
     /// Where the kernel writes cores.
     pub core_pattern: Fact<CorePattern>,
-    /// Whether `.PID` is added to a core's name that has no `%p` (`kernel.core_uses_pid`).
-    pub core_uses_pid: Fact<bool>,
-    /// Whether processes that changed their ids are dumped (`fs.suid_dumpable`): 0 no, 1 as any
-    /// other, 2 readable by root only.
-    pub suid_dumpable: Fact<u32>,
     /// Our own limit on the size of a core.
     pub core_limit: Fact<Limit>,
     /// `kernel.perf_event_paranoid`.
@@ -78,12 +71,9 @@ impl Host {
             kernel: value("/proc/sys/kernel/osrelease"),
             euid: status_fact(us, |status| status.euid()),
             capabilities: status_fact(us, |status| status.bits("CapEff").map(Capabilities)),
-            no_new_privs: status_fact(us, |status| status.number("NoNewPrivs").map(|n| n != 0)),
             seccomp: seccomp(us),
             yama_scope: value("/proc/sys/kernel/yama/ptrace_scope"),
             core_pattern: value("/proc/sys/kernel/core_pattern"),
-            core_uses_pid: value("/proc/sys/kernel/core_uses_pid").map(|n: u32| n != 0),
-            suid_dumpable: value("/proc/sys/fs/suid_dumpable"),
             core_limit: core_limit(us),
             perf_event_paranoid: value("/proc/sys/kernel/perf_event_paranoid"),
             unprivileged_bpf_disabled: value("/proc/sys/kernel/unprivileged_bpf_disabled"),

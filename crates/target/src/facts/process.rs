@@ -6,10 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::core_place::Names;
-use super::{
-    CorePattern, CorePlace, Fact, Limit, Seccomp, Unknown, cgroup, core_limit, seccomp,
-    status_fact, value,
-};
+use super::{CorePattern, CorePlace, Fact, Limit, Unknown, cgroup, core_limit, status_fact, value};
 use crate::Obstacle;
 use crate::live::undumpable;
 use crate::procfs::{self, Status};
@@ -21,8 +18,6 @@ pub struct ProcessFacts {
     pub pid: u32,
     /// Its name, at most 15 bytes, chosen by itself.
     pub name: Fact<String>,
-    /// Its effective uid.
-    pub euid: Fact<u32>,
     /// Its id in its own, innermost PID namespace.
     pub inner_pid: Fact<u32>,
     /// Whether we may read its memory, tried out.
@@ -33,20 +28,14 @@ pub struct ProcessFacts {
     pub tracer: Fact<Option<(u32, String)>>,
     /// Whether it looks as if it had made itself undumpable; then the kernel writes no core of it.
     pub undumpable: Fact<bool>,
-    /// Whether a seccomp filter is on it.
-    pub seccomp: Fact<Seccomp>,
     /// Its limit on the size of a core.
     pub core_limit: Fact<Limit>,
     /// Which kinds of mappings go into its core (`coredump_filter`, bits of `core.5`).
     pub coredump_filter: Fact<u64>,
     /// Where a core of it would go.
     pub core_place: Fact<CorePlace>,
-    /// Its working directory, in its own mount namespace.
-    pub cwd: Fact<PathBuf>,
     /// `GOTRACEBACK` of the environment it was started with, if set.
     pub gotraceback: Fact<Option<String>>,
-    /// `GODEBUG` of the environment it was started with, if set.
-    pub godebug: Fact<Option<String>>,
     /// Which of its namespaces are others than ours.
     pub namespaces: Namespaces,
     /// The limit on memory of its control groups, in bytes, if any.
@@ -70,19 +59,15 @@ impl ProcessFacts {
         ProcessFacts {
             pid,
             name: status_fact(pid, |status| Some(status.name())),
-            euid: status_fact(pid, Status::euid),
             inner_pid: status_fact(pid, inner_pid),
             readable: readable(pid),
             obstacles: Obstacle::visible(pid),
             tracer: status_fact(pid, |status| Some(status.tracer())).map(name_tracer),
             undumpable: status_fact(pid, Status::euid).map(|euid| undumpable(pid, euid)),
-            seccomp: seccomp(pid),
             core_limit: core_limit(pid),
             coredump_filter: coredump_filter(pid),
             core_place: core_place(pid),
-            cwd: link(pid, "cwd"),
             gotraceback: variable(pid, "GOTRACEBACK"),
-            godebug: variable(pid, "GODEBUG"),
             namespaces: Namespaces {
                 user: differs(pid, "ns/user"),
                 mount: differs(pid, "ns/mnt"),
@@ -156,7 +141,7 @@ mod tests {
     #[test]
     fn ourselves() {
         let facts = ProcessFacts::look(std::process::id());
-        assert!(facts.name.is_ok() && facts.core_place.is_ok() && facts.cwd.is_ok());
+        assert!(facts.name.is_ok() && facts.core_place.is_ok());
         assert_eq!(facts.namespaces.mount, Ok(false));
         assert_eq!(facts.readable, Ok(()));
     }

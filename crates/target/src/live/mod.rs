@@ -8,7 +8,6 @@ mod open;
 mod remote;
 mod tracer;
 
-use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -82,11 +81,6 @@ impl Maps {
 }
 
 impl Live {
-    /// The process id, in our PID namespace.
-    pub fn pid(&self) -> u32 {
-        self.pid
-    }
-
     /// Sets how many bytes are kept at most, tables included, and what happens then.
     pub fn set_cache_limit(&self, bytes: usize, when_full: WhenFull) {
         self.cache_mut().set_limit(bytes, when_full);
@@ -267,14 +261,6 @@ impl Target for Live {
 
     fn exe_path(&self) -> Option<PathBuf> {
         std::fs::read_link(procfs::path(self.pid, "exe")).ok()
-    }
-
-    fn args(&self) -> Option<Vec<OsString>> {
-        procfs::strings(self.pid, "cmdline").ok()
-    }
-
-    fn environ(&self) -> Option<Vec<OsString>> {
-        procfs::strings(self.pid, "environ").ok()
     }
 
     fn crash(&self) -> Option<Crash> {

@@ -2,12 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU8;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use super::cache::{Cache, WhenFull};
 use super::remote::Remote;
@@ -95,27 +94,6 @@ impl Live {
     /// in another mount namespace.
     pub fn open_exe(&self) -> io::Result<File> {
         File::open(procfs::path(self.pid, "exe"))
-    }
-
-    /// Opens the regular file that the process knows as `path` (an absolute path).
-    pub fn open_file(&self, path: &Path) -> io::Result<File> {
-        let root = File::open(procfs::path(self.pid, "root"))?;
-        // RESOLVE_IN_ROOT keeps absolute links inside the process's root; O_NONBLOCK keeps a pipe
-        // that stands at the path from holding us up.
-        let how = OpenHow::new()
-            .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT);
-        let file = match openat2(&root, path, how) {
-            Ok(fd) => File::from(fd),
-            // Linux before 5.6, or a filter that knows no openat2.
-            Err(Errno::ENOSYS | Errno::EPERM) => {
-                let path = path.strip_prefix("/").unwrap_or(path);
-                File::open(procfs::path(self.pid, "root").join(path))?
-            }
-            Err(errno) => return Err(errno.into()),
-        };
-        let regular = file.metadata()?.is_file();
-        regular.then_some(file).ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }
 
     fn check_architecture(&self) -> Result<(), OpenLiveError> {

@@ -6,7 +6,6 @@ mod recorder;
 mod write;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -84,11 +83,6 @@ impl Recording {
     /// Which ranges of the executable's file were kept, by rising offset, without overlaps.
     pub fn exe_ranges(&self) -> Vec<Range<u64>> {
         self.exe_parts.iter().map(|run| run.start..run.end).collect()
-    }
-
-    /// How many bytes of the process's memory it has.
-    pub fn memory_len(&self) -> u64 {
-        self.runs.iter().map(|run| run.end - run.start).sum()
     }
 
     fn run(&self, addr: u64) -> Option<&Run> {
@@ -176,16 +170,6 @@ impl Target for Recording {
 
     fn exe_path(&self) -> Option<PathBuf> {
         self.process.exe_path.clone()
-    }
-
-    /// Not recorded: no analysis asks for it, and it may hold secrets.
-    fn args(&self) -> Option<Vec<OsString>> {
-        None
-    }
-
-    /// Not recorded: no analysis asks for it, and it may hold secrets.
-    fn environ(&self) -> Option<Vec<OsString>> {
-        None
     }
 
     fn crash(&self) -> Option<Crash> {

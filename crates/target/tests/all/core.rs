@@ -142,7 +142,6 @@ fn written_by_the_kernel() {
         assert_ne!(registers.fs_base, 0);
     }
     assert_eq!(core.exe_path(), Some(exe()));
-    assert!(core.args().unwrap()[0].to_string_lossy().contains("--exact"));
     assert_eq!(core.borrow(dumped.mark, 32), Some(&MARK[..]));
     assert_eq!(core.u64(Addr(FAULT)).unwrap_err().why, Why::Unmapped);
     assert_eq!(core.u64(dumped.code).unwrap_err().why, Why::NotInCore);
@@ -150,7 +149,6 @@ fn written_by_the_kernel() {
     assert!(core.splice(&exe(), Box::new(whole)) > 0);
     assert_eq!(core.array(dumped.code), Ok(code_in_file(&core, dumped.code)));
     dumped.assert_has_mark(&core);
-    assert!(core.files().contains(&exe().as_path()));
 }
 
 #[test]
@@ -200,7 +198,7 @@ fn read_everywhere(core: &Core) {
     for thread in core.threads() {
         let _ = thread.registers.map(|registers| core.u64(registers.rsp()));
     }
-    let _ = (core.exe_path(), core.args(), core.crash(), core.auxv(), core.files().len());
+    let _ = (core.exe_path(), core.crash(), core.auxv());
 }
 
 #[test]
@@ -251,7 +249,7 @@ fn compressed() {
         assert!(status.unwrap().success());
         assert_eq!(FileKind::of(&packed).unwrap(), FileKind::Packed(packing));
         let core = Core::open(&packed, &Progress::default()).unwrap();
-        assert_eq!((core.packing(), core.truncated()), (Some(packing), None));
+        assert_eq!(core.truncated(), None);
         assert_same(&plain, &core);
         dumped.assert_has_mark(&core);
         damage(&dumped, &std::fs::read(&packed).unwrap(), packing);

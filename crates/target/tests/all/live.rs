@@ -445,13 +445,7 @@ fn every_mapping_reads_or_says_why_not() {
     let exe = std::fs::canonicalize(std::env::current_exe().unwrap()).unwrap();
     assert_eq!(child.live.exe_path(), Some(exe.clone()));
     assert!(child.live.mappings().iter().any(|m| m.path.as_ref() == Some(&exe)));
-    assert!(child.live.open_file(&exe).is_ok());
-    assert!(child.live.open_file("/dev/null".as_ref()).is_err());
     assert!(child.live.auxv().iter().any(|&(key, _)| key == 9));
-    assert!(
-        child.live.environ().unwrap().iter().any(|v| v.as_encoded_bytes().starts_with(b"MAPSC"))
-    );
-    assert_eq!(child.live.args().unwrap()[1], "--exact");
 }
 
 #[test]

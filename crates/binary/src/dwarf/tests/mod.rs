@@ -24,8 +24,8 @@ fn both(check: impl Fn(&Debug<'_>)) {
 fn a_map_keeps_its_kind_key_elem_and_descriptor() {
     both(|debug| {
         let ty = debug.type_named("map[int]main.T").unwrap();
-        assert_eq!(debug.type_of_descriptor(0x300), Some(ty));
         let map = debug.resolve(ty).unwrap();
+        assert_eq!(map.go_runtime_type, Some(0x300));
         assert_eq!((map.go_kind, map.size), (Some(21), Some(8)));
         assert_eq!(map.key, debug.type_named("int"));
         assert_eq!(map.elem, debug.type_named("main.T"));
@@ -41,7 +41,7 @@ fn a_name_means_the_typedef_and_the_descriptor_the_struct() {
         let named = debug.type_at(debug.type_named("main.T").unwrap()).unwrap();
         let Shape::Typedef(under) = named.shape else { panic!("{:?}", named.shape) };
         assert_eq!((named.go_kind, named.size), (None, Some(40)));
-        assert_eq!(debug.type_of_descriptor(0x200), Some(under));
+        assert_eq!(debug.type_at(under).unwrap().go_runtime_type, Some(0x200));
         assert_eq!(debug.resolve(named.this).unwrap().this, under);
     });
 }
