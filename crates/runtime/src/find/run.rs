@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use mapscope_target::{Addr, Fault, MemoryExt, Why};
 
+use super::TypedBy;
 use super::visited::Place;
 use super::walk::Walker;
 use crate::heap::Object;
@@ -99,7 +100,8 @@ impl Walker<'_, '_> {
 
     /// How many bytes can belong to a value at `at`: what is left of its heap object, of the
     /// goroutine's stack, or of the module's data. Elsewhere, in memory that the runtime keeps for
-    /// itself, there is no telling; a variable on a stack that leads there is dead.
+    /// itself, there is no telling; a variable that leads there is dead if it is on a stack, and is
+    /// no such variable if only the code tells its type.
     pub(super) fn room(&self, at: Addr) -> u64 {
         self.room_in(self.go.heap.object(at).as_ref(), at)
     }
@@ -111,10 +113,21 @@ impl Walker<'_, '_> {
             None => {}
         }
         let left = |range: &Range<Addr>| range.contains(&at).then(|| range.end.0 - at.0);
-        let modules = self.go.modules.iter();
-        let mut data = modules.flat_map(|m| m.data.iter().chain([&m.types]));
+        let data = || self.go.modules.iter().flat_map(|m| &m.data).find_map(left);
+        let known = self.stack.as_ref().and_then(left).or_else(data);
+        known.unwrap_or_else(|| self.room_beside(at))
+    }
+
+    /// The same where no variables are.
+    fn room_beside(&self, at: Addr) -> u64 {
+        let coded = self.typed_by == TypedBy::Code;
+        let mut modules = self.go.modules.iter();
+        if coded || modules.clone().any(|module| module.text.contains(&at)) {
+            return 0;
+        }
+        let constants = modules.find(|module| module.types.contains(&at));
         let unknown = if self.stack.is_some() { 0 } else { MAX_RUNTIME };
-        self.stack.as_ref().and_then(left).or_else(|| data.find_map(left)).unwrap_or(unknown)
+        constants.map_or(unknown, |module| module.types.end.0 - at.0)
     }
 
     /// Claims all values of `run`: whether one of them was not claimed yet.
