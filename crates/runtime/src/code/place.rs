@@ -74,7 +74,9 @@ impl Holds {
             Holds::Pointer(outer) => inner(types, outer).map(Holds::Pointer).collect(),
             Holds::Value(outer) => {
                 let values = inner(types, outer).map(Holds::Value);
-                values.chain(Holds::first_word(types, outer)).collect()
+                // The first word of a channel is the channel.
+                let word = Holds::first_word(types, outer).filter(|word| *word != self);
+                values.chain(word).collect()
             }
             _ => Vec::new(),
         }
