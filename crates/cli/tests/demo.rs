@@ -16,7 +16,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
-fn the_demo_lists_shows_and_streams() {
+fn the_demo_lists_shows_streams_and_explains() {
     let start = Instant::now();
     let output = mapscope(&["demo"]);
     let took = start.elapsed();
@@ -31,6 +31,8 @@ fn the_demo_lists_shows_and_streams() {
         "main.throttled",
         "occupancy",
         "&main.Session{User: \"user",
+        "$ mapscope autopsy samples/demo/core.zst --exe samples/demo/exe.zst",
+        "main.audit.Seen",
     ] {
         assert!(stdout.contains(wanted), "no `{wanted}` in\n{stdout}");
     }
@@ -69,7 +71,19 @@ fn keys_that_are_byte_arrays_have_their_length() {
 /// the command, which then loses its examples.
 #[test]
 fn the_help_of_each_command_has_an_example_with_its_output() {
-    for command in ["info", "doctor", "ls", "show", "entries", "demo"] {
+    let commands = [
+        "info",
+        "doctor",
+        "ls",
+        "show",
+        "entries",
+        "get",
+        "verify",
+        "goroutines",
+        "autopsy",
+        "demo",
+    ];
+    for command in commands {
         let output = mapscope(&[command, "--help"]);
         let help = text(&output.stdout);
         assert!(help.contains(&format!("  $ mapscope {command}")), "{help}");
