@@ -52,6 +52,8 @@ pub struct Go<'a> {
     symbols: Symbols<'a>,
     /// Reads that had failed before it was opened.
     lost_before: usize,
+    /// Reads that failed in trials, of which nothing depends.
+    excused: Cell<usize>,
     pause: RefCell<Hold<'a>>,
     cut_short: Cell<bool>,
 }
@@ -152,6 +154,7 @@ impl<'a> Go<'a> {
             layouts,
             symbols,
             lost_before,
+            excused: Cell::default(),
             image,
             target,
             progress,
@@ -185,7 +188,25 @@ impl<'a> Go<'a> {
     /// How many reads have failed on bytes that the process or its executable had, and that the
     /// target should have: see [`Target::lost`].
     pub fn lost(&self) -> usize {
-        (self.target.lost() + self.image.elf.lost()).saturating_sub(self.lost_before)
+        let lost = self.target.lost() + self.image.elf.lost();
+        let lost = lost.saturating_sub(self.lost_before).saturating_sub(self.excused.get());
+        lost.max(usize::from(self.types.is_partial()))
+    }
+
+    /// Does `trial`, which follows what may be no pointer, and tells how many reads of it were
+    /// [lost](Go::lost). They do not count as such: the bytes at an address that only garbage leads
+    /// to lack nobody. Where they may have decided what came of the trial, see [`Go::lose`].
+    pub(crate) fn apart<T>(&self, trial: impl FnOnce() -> T) -> (T, usize) {
+        let before = self.lost();
+        let outcome = trial();
+        let lost = self.lost().saturating_sub(before);
+        self.excused.set(self.excused.get().saturating_add(lost));
+        (outcome, lost)
+    }
+
+    /// Counts reads as lost that a trial had [apart](Go::apart).
+    pub(crate) fn lose(&self, reads: usize) {
+        self.excused.set(self.excused.get().saturating_sub(reads));
     }
 
     /// What the layouts were taken from.

@@ -61,3 +61,11 @@ pub enum Why {
         limit: u64,
     },
 }
+
+impl Why {
+    /// Whether it speaks against what led to the address, and not of what this target lacks: no
+    /// process could have read there.
+    pub fn contradicts(self) -> bool {
+        matches!(self, Why::Unmapped | Why::Overflow | Why::TooLong { .. } | Why::Stray)
+    }
+}

@@ -32,15 +32,24 @@ pub struct Facts {
     pub(super) results: FxHashMap<(FileVa, u8), Vec<Told>>,
     pub(super) closures: FxHashMap<FileVa, TypeId>,
     pub(super) map_uses: FxHashMap<TypeId, u32>,
+    pub(super) partial: bool,
 }
 
 impl Facts {
     /// Reads the code of the whole executable. Functions of the runtime are left out: they treat
     /// memory as what it is not.
     pub(crate) fn read(go: &Go<'_>) -> Facts {
+        let lost = go.lost();
         let Some(mut sweep) = Sweep::new(go) else { return Facts::default() };
         sweep.run();
-        sweep.solve()
+        let facts = sweep.solve();
+        Facts { partial: go.lost() > lost, ..facts }
+    }
+
+    /// Whether something of what the code refers to could not be read: a place that is told to hold
+    /// one thing may then be told to hold another as well.
+    pub fn is_partial(&self) -> bool {
+        self.partial
     }
 
     /// Words of the executable's data, by address.

@@ -8,6 +8,7 @@ use mapscope_target::{Addr, MemoryExt};
 use super::TypedBy;
 use super::holder::Holder;
 use super::run::Run;
+use super::typing::Fit;
 use super::walk::Walker;
 use crate::Go;
 use crate::code::{Holds, Told};
@@ -57,8 +58,7 @@ fn data_name(go: &Go<'_>, at: Addr) -> Option<String> {
 fn root(walker: &mut Walker<'_, '_>, name: &str, at: Addr, told: &[Told]) {
     let go = walker.go;
     let Ok(word) = go.memory().addr(at) else { return };
-    let mut believed = told.iter().filter(|told| agrees(walker, told.holds, at, word));
-    let (Some(told), None) = (believed.next(), believed.next()) else { return };
+    let Some(told) = believed(walker, told, at, word) else { return };
     match told.holds {
         Holds::Map(ty) => walker.root_value(name, &word.0.to_le_bytes(), ty),
         Holds::Header(ty) => walker.root_value(name, &at.0.to_le_bytes(), ty),
@@ -72,6 +72,32 @@ fn root(walker: &mut Walker<'_, '_>, name: &str, at: Addr, told: &[Told]) {
                 walker.push(Run::elements(word, of, count), &holder);
             }
         }
+    }
+}
+
+/// The one of what is told of the word at `at` that can be so. None where another may be so too, as
+/// what would tell could not be read: that is missing from the answer.
+fn believed<'t>(
+    walker: &Walker<'_, '_>,
+    told: &'t [Told],
+    at: Addr,
+    word: Addr,
+) -> Option<&'t Told> {
+    let (go, mut open) = (walker.go, walker.types.is_partial());
+    let mut agree = Vec::new();
+    for one in told {
+        let (fit, lost) = go.apart(|| agrees(walker, one.holds, at, word));
+        if fit == Fit::Yes || lost > 0 {
+            agree.push(one);
+        }
+        if fit != Fit::Yes && lost > 0 {
+            go.lose(lost);
+            open = true;
+        }
+    }
+    match agree.as_slice() {
+        [one] if !open => Some(one),
+        _ => None,
     }
 }
 
@@ -89,17 +115,18 @@ fn elements(walker: &Walker<'_, '_>, at: Addr, word: Addr, size: u64) -> Option<
 }
 
 /// Whether the word at `at`, and what it leads to, can be what `holds` says.
-fn agrees(walker: &Walker<'_, '_>, holds: Holds, at: Addr, word: Addr) -> bool {
+fn agrees(walker: &Walker<'_, '_>, holds: Holds, at: Addr, word: Addr) -> Fit {
     let go = walker.go;
     match holds {
-        Holds::Value(_) => true,
-        Holds::Header(ty) => walker.types.can_be(at, ty),
-        Holds::Map(ty) => {
-            let proven = go.proven(word, walker.stack.as_ref());
-            proven.is_ok_and(|array| array.is_none() || walker.types.can_be(word, ty))
-        }
-        Holds::Pointer(ty) => !word.is_null() && is_made_as(walker, word, ty, false),
-        Holds::Slice(of) => !word.is_null() && is_made_as(walker, word, of, true),
+        Holds::Value(_) => Fit::Yes,
+        Holds::Header(ty) => walker.types.fit(at, ty),
+        Holds::Map(ty) => match go.proven(word, walker.stack.as_ref()) {
+            Ok(None) => Fit::Yes,
+            Ok(Some(_)) => walker.types.fit(word, ty),
+            Err(_) => Fit::No,
+        },
+        Holds::Pointer(ty) => Fit::of(!word.is_null() && is_made_as(walker, word, ty, false), 0),
+        Holds::Slice(of) => Fit::of(!word.is_null() && is_made_as(walker, word, of, true), 0),
     }
 }
 

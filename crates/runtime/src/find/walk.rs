@@ -269,14 +269,13 @@ impl<'a, 'g> Walker<'a, 'g> {
     }
 
     /// Whether a fault for this reason, on the way from a variable on a stack or from one whose type
-    /// only the code tells, says nothing of what is missing. On a stack the variable is dead: DWARF has a place for it, but at this point of the function nothing was
-    /// written there yet, or what was is no longer used and was overwritten in part. What is
-    /// there then leads to no memory, or to memory that contradicts its type. That a page is not
-    /// in a core, or may not be read, says nothing of the variable.
+    /// only the code tells, says nothing of what is missing. On a stack the variable is dead: DWARF
+    /// has a place for it, but at this point of the function nothing was written there yet, or what
+    /// was is no longer used and was overwritten in part. What is there then leads to no memory, or
+    /// to memory that contradicts its type. That a page is not in a core, or may not be read, says
+    /// nothing of the variable.
     pub(super) fn is_dead(&self, why: Why) -> bool {
-        let contradicts =
-            matches!(why, Why::Unmapped | Why::Overflow | Why::TooLong { .. } | Why::Stray);
-        contradicts && (self.stack.is_some() || self.typed_by == TypedBy::Code)
+        why.contradicts() && (self.stack.is_some() || self.typed_by == TypedBy::Code)
     }
 
     pub(super) fn missing(&mut self, what: String) {

@@ -1,6 +1,6 @@
 //! Whether keys lie where hashes put them: which hash function a map goes by.
 
-use mapscope_target::{Addr, Why};
+use mapscope_target::Addr;
 
 use crate::hash::NoHash;
 
@@ -14,8 +14,10 @@ pub struct Placement {
     pub agree: u64,
     /// Keys that a lookup would not find.
     pub differ: u64,
-    /// Keys that say nothing: without a hash, as a NaN, or not to be read in this target.
+    /// Keys that say nothing: without a hash, as a NaN.
     pub silent: u64,
+    /// Keys that cannot be read in this target.
+    pub unread: u64,
     /// Bits of hashes that agree: marks, buckets, tables and groups.
     pub bits: u64,
     /// A writer has set its mark: one entry may be torn.
@@ -39,7 +41,9 @@ impl Placement {
     /// Whether more keys would add nothing.
     pub(super) fn is_decided(&self) -> bool {
         let differs = self.differ > u64::from(self.writing);
-        differs || self.bits >= ENOUGH || self.agree + self.differ + self.silent >= MAX_KEYS
+        differs
+            || self.bits >= ENOUGH
+            || self.agree + self.differ + self.silent + self.unread >= MAX_KEYS
     }
 
     /// Counts a key: `bits` of its hash agree, or it lies where that hash does not put it.
@@ -57,13 +61,8 @@ impl Placement {
                 None => self.differ += 1,
             },
             Err(NoHash::Random) => self.silent += 1,
-            Err(NoHash::Fault(fault)) if !contradicts(fault.why) => self.silent += 1,
+            Err(NoHash::Fault(fault)) if !fault.why.contradicts() => self.unread += 1,
             Err(NoHash::Unhashable(_) | NoHash::Fault(_)) => self.differ += 1,
         }
     }
-}
-
-/// Whether a fault for this reason tells of the key, not of what the target lacks.
-fn contradicts(why: Why) -> bool {
-    matches!(why, Why::Unmapped | Why::Overflow | Why::TooLong { .. } | Why::Stray)
 }

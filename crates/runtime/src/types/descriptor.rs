@@ -74,7 +74,10 @@ struct Head {
 
 impl<'a> Types<'a> {
     pub(super) fn read_descriptor(&self, at: Addr) -> Result<Type, String> {
-        self.try_descriptor(at).map_err(|fault| format!("no type descriptor at {at}: {fault}"))
+        self.try_descriptor(at).map_err(|fault| {
+            self.note(at, fault);
+            format!("no type descriptor at {at}: {fault}")
+        })
     }
 
     fn try_descriptor(&self, at: Addr) -> Result<Type, Fault> {
@@ -83,7 +86,10 @@ impl<'a> Types<'a> {
             return Err(Fault::new(at, Why::TooLong { len: head.size, limit: MAX_SIZE }));
         }
         let kind = self.kind(at, &head)?;
-        let name = self.name(at, &head).or_else(|_| Ok(self.spell(&kind)))?;
+        let name = match self.name(at, &head) {
+            Err(fault) if !fault.why.contradicts() => return Err(fault),
+            name => name.unwrap_or_else(|_| self.spell(&kind)),
+        };
         Ok(Type {
             name,
             size: head.size,
@@ -118,9 +124,13 @@ impl<'a> Types<'a> {
         let Some(range) = &module.descriptors else { return };
         let mut at = range.start.0.saturating_add(8);
         while at < range.end.0 {
-            let Ok(size) = self.descriptor_size(Addr(at)) else { return };
-            self.of_descriptor(Addr(at));
-            at = at.saturating_add(size).next_multiple_of(8);
+            match self.descriptor_size(Addr(at)) {
+                Ok(size) => {
+                    self.of_descriptor(Addr(at));
+                    at = at.saturating_add(size).next_multiple_of(8);
+                }
+                Err(fault) => return self.note(Addr(at), fault),
+            }
         }
     }
 

@@ -36,7 +36,11 @@ impl Types<'_> {
     fn meet_links(&self, module: &Module) {
         let Some((first, count)) = module.typelinks else { return };
         let links = self.memory.bytes(first, count.saturating_mul(4), MAX_TYPELINKS * 4);
-        for link in links.unwrap_or_default().as_chunks::<4>().0 {
+        let links = links.unwrap_or_else(|fault| {
+            self.note(module.types.start, fault);
+            Vec::new()
+        });
+        for link in links.as_chunks::<4>().0 {
             let offset = i64::from(i32::from_le_bytes(*link));
             if let Some(at) = module.types.start.0.checked_add_signed(offset) {
                 self.of_descriptor(Addr(at));

@@ -11,11 +11,11 @@ mod name;
 mod reach;
 mod special;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use mapscope_binary::dwarf::{Debug, TypeRef as DebugRef};
-use mapscope_target::{Addr, Memory};
+use mapscope_target::{Addr, Fault, Memory};
 use rustc_hash::FxHashMap;
 
 use crate::evidence::Source;
@@ -192,6 +192,8 @@ pub struct Types<'a> {
     special: special::Memo,
     /// Types being read: the name of one that is made at run time is spelt from others'.
     reading: RefCell<Vec<TypeId>>,
+    /// Something of what the linker made could not be read.
+    partial: Cell<bool>,
 }
 
 /// Fields looked at for the first that leads on.
@@ -226,6 +228,7 @@ impl<'a> Types<'a> {
             by_name: listed::ByName::default(),
             special: special::Memo::default(),
             reading: RefCell::default(),
+            partial: Cell::default(),
         })
     }
 
@@ -316,6 +319,20 @@ impl<'a> Types<'a> {
         }
     }
 
+    /// Whether a list of types, or the descriptor of one, that the executable has could not be read
+    /// so far: that no other type fits something then says nothing.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.partial.get()
+    }
+
+    /// Notes what a fault on the way to what the linker has put at `at` says of the whole.
+    fn note(&self, at: Addr, fault: Fault) {
+        let linked = self.modules.iter().any(|m| m.types.contains(&at));
+        if linked && !fault.why.contradicts() {
+            self.partial.set(true);
+        }
+    }
+
     /// How many types have been met.
     pub fn len(&self) -> usize {
         self.slots.borrow().len()
@@ -332,13 +349,13 @@ impl<'a> Types<'a> {
     }
 
     /// Forgets what was read of descriptors outside the executable: made at run time, or what a
-    /// read that raced with the process took for one.
+    /// read that raced with the process took for one. And what could not be read.
     pub(crate) fn forget_made(&self) {
+        self.partial.set(false);
         let linked = |at: &Addr| self.modules.iter().any(|m| m.types.contains(at));
         for slot in self.slots.borrow_mut().iter_mut() {
-            if let Origin::Descriptor(at) = slot.origin
-                && !linked(&at)
-                && slot.ty.get().is_some()
+            if let (Origin::Descriptor(at), Some(ty)) = (slot.origin, slot.ty.get())
+                && (!linked(&at) || matches!(ty.kind, Kind::Unknown(_)))
             {
                 *slot = Rc::new(Slot { origin: slot.origin, ty: OnceCell::new() });
                 self.reach.forget();

@@ -19,7 +19,7 @@ pub use header::HeaderError;
 pub use open::{FileKind, OpenCoreError};
 pub use splice::FileBytes;
 
-use crate::{Addr, Crash, Fault, Kind, Mapping, Memory, MemoryExt, Target, Thread, Why};
+use crate::{Access, Addr, Crash, Fault, Kind, Mapping, Memory, MemoryExt, Target, Thread, Why};
 use bytes::Bytes;
 use notes::{Notes, PATH_MAX};
 use segments::{Segment, Segments};
@@ -180,7 +180,12 @@ impl Core {
             return Ok(bytes.get(..len).unwrap_or(bytes));
         }
         let promised = addr - segment.start < segment.promised;
-        Err(if promised { Why::Truncated } else { Why::NotInCore })
+        Err(match segment.access {
+            _ if promised => Why::Truncated,
+            // Reserved only: the process itself could not have read there.
+            access if access == Access::default() => Why::Unmapped,
+            _ => Why::NotInCore,
+        })
     }
 
     #[cold]

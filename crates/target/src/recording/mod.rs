@@ -17,7 +17,7 @@ pub use recorder::Recorder;
 pub use write::{ExePart, Written};
 
 use crate::dump::bytes::Bytes;
-use crate::{Addr, Crash, Fault, Kind, Mapping, Memory, Target, Thread, Why};
+use crate::{Access, Addr, Crash, Fault, Kind, Mapping, Memory, Target, Thread, Why};
 use format::Process;
 use recorder::PAGE;
 
@@ -118,9 +118,11 @@ impl Recording {
         Fault::new(addr, why)
     }
 
+    /// Whether the process could have read there.
     fn is_mapped(&self, addr: Addr) -> bool {
         let after = self.mappings.partition_point(|mapping| mapping.start <= addr);
-        after.checked_sub(1).and_then(|i| self.mappings.get(i)).is_some_and(|m| m.contains(addr))
+        let mapping = after.checked_sub(1).and_then(|i| self.mappings.get(i));
+        mapping.is_some_and(|m| m.contains(addr) && m.access != Access::default())
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use mapscope_target::{
     Addr, Core, FileKind, HeaderError, Kind, Memory, MemoryExt, OpenCoreError, Packing, Progress,
-    Reads, Target, Why,
+    Reads, Recorder, Recording, Target, Why,
 };
 
 use crate::common::{Actor, Dir, has_program, say, skip, until_stdin_closes};
@@ -441,4 +441,27 @@ fn spliced_by_the_executables_own_segments() {
     // The file ends before the segment does.
     assert_eq!(core.u8(Addr(0x40_1000 + 0x1700)).unwrap_err().why, Why::NotInCore);
     assert_eq!(core.u8(Addr(0x50_0000)).unwrap_err().why, Why::NotInCore);
+}
+
+#[test]
+fn what_the_process_could_not_read_is_not_lost() {
+    let reserved = Load { in_core: 0, flags: 0, ..Load::of(0x40_0000, 0x2000) };
+    let filtered = Load { in_core: 0, ..Load::of(0x50_0000, 0x1000) };
+    // A page that was written to and then made inaccessible is in the core.
+    let guarded = Load { flags: 0, ..Load::of(0x60_0000, 0x1000) };
+    let core = SparseCore::new(&[reserved, filtered, guarded]).bytes(3);
+    let core = Core::from_bytes(core).expect("a core");
+    assert_eq!(core.u8(Addr(0x40_1000)).unwrap_err().why, Why::Unmapped);
+    assert_eq!(core.u8(Addr(0x60_0000)), Ok(3));
+    assert_eq!(core.lost(), 0);
+    assert_eq!(core.u8(Addr(0x50_0000)).unwrap_err().why, Why::NotInCore);
+    assert_eq!(core.lost(), 1);
+    let recorder = Recorder::new(&core);
+    let mut file = Vec::new();
+    recorder.write(&mut file, 0, &[], false).expect("memory takes all");
+    let recording = Recording::from_bytes(&file, 1 << 20).expect("a recording");
+    assert_eq!(recording.u8(Addr(0x40_1000)).unwrap_err().why, Why::Unmapped);
+    assert_eq!(recording.lost(), 0);
+    assert_eq!(recording.u8(Addr(0x50_0000)).unwrap_err().why, Why::NotRecorded);
+    assert_eq!(recording.lost(), 1);
 }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use mapscope_target::Addr;
 use rustc_hash::FxHashMap;
 
+use super::subject::Subject;
 use crate::Go;
 use crate::hash::{Hasher, NoHash};
 use crate::maps::{MapAt, Placement};
@@ -42,12 +43,17 @@ impl<'g, 'a> Hashes<'g, 'a> {
 
     /// How the keys of `map` lie, held against the hash function of map type `ty`; `None` where
     /// that is not known, or the map cannot be read so far.
-    pub(super) fn place(&self, map: &MapAt, ty: TypeId, met: &mut Met) -> Option<Placement> {
+    pub(super) fn place(
+        &self,
+        map: &MapAt,
+        ty: TypeId,
+        subject: &mut Subject,
+    ) -> Option<Placement> {
         let (class, slots) = (self.class(ty)?, map.slots?);
         let same = |(number, layout, _): &&(usize, SlotLayout, Placement)| {
             *number == class.number && keys_lie_alike(layout, &slots)
         };
-        if let Some((_, _, known)) = met.0.iter().find(same) {
+        if let Some((_, _, known)) = subject.placed.0.iter().find(same) {
             return Some(*known);
         }
         let (go, size) = (self.go, class.hasher.key_size().min(MAX_KEY));
@@ -57,8 +63,10 @@ impl<'g, 'a> Hashes<'g, 'a> {
             go.memory().read(key, &mut buffer)?;
             class.hasher.hash(go.memory(), &buffer, seed)
         };
-        let placed = go.shape.place(go.reader(), map, &mut hash).ok()?;
-        met.0.push((class.number, slots, placed));
+        let (placed, lost) = go.apart(|| go.shape.place(go.reader(), map, &mut hash).ok());
+        subject.lost += lost;
+        let placed = placed?;
+        subject.placed.0.push((class.number, slots, placed));
         Some(placed)
     }
 

@@ -28,6 +28,7 @@ use crate::maps::{Damage, Placement};
 use crate::types::{TypeId, spelt};
 use candidate::Rank;
 pub use candidate::{Candidate, Guess, MAX_CANDIDATES, Why};
+pub(in crate::find) use fits::Fit;
 pub use fits::{Misfit, misfit};
 use hashes::Hashes;
 use leads::Leads;
@@ -82,6 +83,15 @@ struct Left {
     placed: Placement,
     /// No type is left, but one would be if the keys lay where it puts them.
     refuted: bool,
+    /// Of one of these not all that was looked for could be read.
+    open: bool,
+}
+
+/// What came of the trial of one type.
+struct Trial {
+    ty: TypeId,
+    fit: Fit,
+    placed: Placement,
 }
 
 /// Bits of hashes that agree, beyond which they alone single out a hash function: another would do
@@ -115,6 +125,12 @@ impl<'g, 'a> MapTypes<'g, 'a> {
     /// the binary fits what is there, so that it is no map.
     pub(super) fn of(&self, addr: Addr, array: Option<Addr>) -> Option<Typing> {
         let Some(array) = array else { return Some(Typing::UNKNOWN) };
+        let typing = self.by_array(addr, array)?;
+        // A type that could not be read may fit as well.
+        Some(if self.is_partial() { Typing::UNKNOWN } else { typing })
+    }
+
+    fn by_array(&self, addr: Addr, array: Addr) -> Option<Typing> {
         if let Some(storage) = self.go.heap.type_word(array) {
             return match self.listed().by_storage.get(&storage)?.as_slice() {
                 [one] => Some(Typing::known(*one, TypedBy::Array)),
@@ -125,19 +141,34 @@ impl<'g, 'a> MapTypes<'g, 'a> {
         self.decide(&mut Subject::new(addr), &able)
     }
 
+    /// Whether there may be types that were not met, as something could not be read.
+    pub(super) fn is_partial(&self) -> bool {
+        let code = self.go.image.debug.is_none() && self.go.code().is_partial();
+        code || self.go.types.is_partial()
+    }
+
     /// The one of `near` that the map at `addr` can be of; the typing it has where that is none or
     /// several.
     pub(super) fn among(&self, addr: Addr, near: &[TypeId], typing: Typing) -> Typing {
-        let lost = self.go.lost();
-        match self.left(&mut Subject::new(addr), near).types.as_slice() {
-            [one] if self.go.lost() == lost => Typing::known(*one, TypedBy::Elimination),
+        let mut subject = Subject::new(addr);
+        let left = self.left(&mut subject, near);
+        if left.open {
+            self.go.lose(subject.lost);
+        }
+        match left.types.as_slice() {
+            [one] if !left.open && !self.is_partial() => Typing::known(*one, TypedBy::Elimination),
             _ => typing,
         }
     }
 
     /// Whether the map at `addr` can be of type `ty`.
-    pub(super) fn can_be(&self, addr: Addr, ty: TypeId) -> bool {
-        !self.left(&mut Subject::new(addr), &[ty]).types.is_empty()
+    pub(super) fn fit(&self, addr: Addr, ty: TypeId) -> Fit {
+        let mut subject = Subject::new(addr);
+        let fit = self.attempt(&mut subject, ty).fit;
+        if fit == Fit::Open {
+            self.go.lose(subject.lost);
+        }
+        fit
     }
 
     /// The types whose buckets or groups an array like the one at `array` can hold.
@@ -164,68 +195,102 @@ impl<'g, 'a> MapTypes<'g, 'a> {
 
     /// Those of `types` that a map can be of.
     fn left(&self, subject: &mut Subject, types: &[TypeId]) -> Left {
-        let (go, mut left, mut refuted) = (self.go, Left::default(), Vec::new());
+        let (mut trials, mut refuted) = (Vec::new(), Vec::new());
         for ty in types {
-            let map = go.map_at(subject.addr, Some(*ty));
-            if !subject.arrays_fit(go, &map) {
-                continue;
+            if subject.is_unread() {
+                return Left::default();
             }
-            match self.hashes.place(&map, *ty, &mut subject.placed) {
-                Some(placement) if !placement.is_sound() => refuted.push(*ty),
-                placement => {
-                    let placed = placement.unwrap_or_default();
-                    if subject.decodes(go, &map, *ty, placed.bits >= ENOUGH_BITS) {
-                        left.types.push(*ty);
-                        left.placed = placed;
-                    }
-                }
+            let trial = self.attempt(subject, *ty);
+            match trial.fit {
+                Fit::No if !trial.placed.is_sound() => refuted.push(*ty),
+                Fit::No => {}
+                Fit::Yes | Fit::Open => trials.push(trial),
             }
         }
-        if left.types.is_empty() {
-            let mut decodes =
-                |ty| subject.decodes(go, &go.map_at(subject.addr, Some(ty)), ty, false);
-            left.refuted = refuted.into_iter().any(&mut decodes);
+        let sure = trials.iter().filter(|trial| trial.fit == Fit::Yes);
+        let bits = sure.map(|trial| trial.placed.bits).max().unwrap_or(0);
+        // Where keys that could not be read leave a type open, those that were speak for another.
+        trials.retain(|t| t.fit == Fit::Yes || t.placed.bits.saturating_add(ENOUGH_BITS) > bits);
+        Left {
+            open: trials.iter().any(|trial| trial.fit == Fit::Open),
+            types: trials.iter().map(|trial| trial.ty).collect(),
+            placed: trials.last().map(|trial| trial.placed).unwrap_or_default(),
+            refuted: trials.is_empty() && refuted.into_iter().any(|ty| self.decodes(subject, ty)),
         }
-        left
     }
 
-    /// What is to be said of a map that is of one of these types, or of none.
+    /// Tries whether a map can be of type `ty`.
+    fn attempt(&self, subject: &mut Subject, ty: TypeId) -> Trial {
+        let (go, map) = (self.go, self.go.map_at(subject.addr, Some(ty)));
+        let arrays = subject.arrays_fit(go, &map);
+        if arrays != Fit::Yes {
+            return Trial { ty, fit: arrays, placed: Placement::default() };
+        }
+        let placed = self.hashes.place(&map, ty, subject).unwrap_or_default();
+        if !placed.is_sound() {
+            return Trial { ty, fit: Fit::No, placed };
+        }
+        let hashed = Fit::of(true, placed.unread as usize);
+        let fit = hashed.and(|| subject.decodes(go, &map, ty, placed.bits >= ENOUGH_BITS));
+        Trial { ty, fit, placed }
+    }
+
+    fn decodes(&self, subject: &mut Subject, ty: TypeId) -> bool {
+        let map = self.go.map_at(subject.addr, Some(ty));
+        subject.decodes(self.go, &map, ty, false) != Fit::No
+    }
+
+    /// What is to be said of a map that is of one of these types, or of none. What could not be read
+    /// rules out no type, and is missing from the answer where it leaves one open.
     fn decide(&self, subject: &mut Subject, types: &[TypeId]) -> Option<Typing> {
-        let lost = self.go.lost();
-        let typing = self.deduce(subject, types)?;
-        // What the target should have, but could not be read, has ruled nothing out.
-        Some(if self.go.lost() == lost { typing } else { Typing::UNKNOWN })
-    }
-
-    fn deduce(&self, subject: &mut Subject, types: &[TypeId]) -> Option<Typing> {
         let left = self.left(subject, types);
-        match left.types.as_slice() {
+        let (typing, open) = match left.types.as_slice() {
             // A map, but of a type that is not listed, or broken.
-            [] if left.refuted => Some(Typing::UNKNOWN),
-            [] => None,
-            [one] if left.placed.bits >= ENOUGH_BITS => Some(Typing::known(*one, TypedBy::Hash)),
-            [one] => Some(Typing::known(*one, TypedBy::Elimination)),
-            several => Some(self.guess(subject, several, &left.placed)),
+            [] if left.refuted => (Typing::UNKNOWN, false),
+            [] if subject.is_unread() => {
+                self.go.lose(subject.lost);
+                return None;
+            }
+            [] => return None,
+            [one] if left.placed.bits >= ENOUGH_BITS => {
+                (Typing::known(*one, TypedBy::Hash), left.open)
+            }
+            [one] => (Typing::known(*one, TypedBy::Elimination), left.open),
+            several => {
+                let (typing, open) = self.guess(subject, several, &left.placed);
+                (typing, open || left.open)
+            }
+        };
+        if !open {
+            return Some(typing);
         }
+        self.go.lose(subject.lost);
+        Some(if typing.ty.is_none() { typing } else { Typing::UNKNOWN })
     }
 
-    /// The likeliest of several types, all of which a map can be of.
-    fn guess(&self, subject: &mut Subject, types: &[TypeId], placed: &Placement) -> Typing {
-        let mut candidates: Vec<Candidate> = types
-            .iter()
-            .map(|ty| Candidate { ty: *ty, why: self.why(subject, *ty, placed) })
-            .collect();
-        if candidates.iter().any(|one| one.why.wrong == 0) {
-            candidates.retain(|one| one.why.wrong == 0);
+    /// The likeliest of several types, all of which a map can be of; and whether something that
+    /// would tell could not be read.
+    fn guess(&self, subject: &mut Subject, types: &[TypeId], placed: &Placement) -> (Typing, bool) {
+        let mut weighed: Vec<(Candidate, bool)> = Vec::new();
+        for ty in types {
+            let before = subject.lost;
+            let why = self.why(subject, *ty, placed);
+            weighed.push((Candidate { ty: *ty, why }, subject.lost > before));
         }
+        if weighed.iter().any(|(one, _)| one.why.wrong == 0) {
+            weighed.retain(|(one, _)| one.why.wrong == 0);
+        }
+        let open = weighed.iter().any(|(_, open)| *open);
+        let mut candidates: Vec<Candidate> = weighed.into_iter().map(|(one, _)| one).collect();
         self.sort(&mut candidates);
-        match candidates.as_slice() {
+        let typing = match candidates.as_slice() {
             [one] => Typing::known(one.ty, TypedBy::Elimination),
             [one, other, ..] if one.why.uses > 0 && other.why.uses == 0 && self.alike(types) => {
                 Typing::known(one.ty, TypedBy::Elimination)
             }
             _ => Typing { guess: Some(self.shared(Guess::new(candidates))), ..Typing::UNKNOWN },
-        }
+        };
+        (typing, open)
     }
 
     /// Whether these map types hold the same: they differ in their names only.

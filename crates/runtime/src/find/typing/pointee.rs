@@ -4,6 +4,7 @@ use mapscope_target::{Addr, MemoryExt};
 
 use super::MapTypes;
 use super::candidate::Why;
+use super::fits::Fit;
 use super::leads::{Lead, To};
 use super::subject::Subject;
 use crate::hash::half;
@@ -39,29 +40,35 @@ impl Says {
 }
 
 impl MapTypes<'_, '_> {
-    /// What the first entries of a map say of type `ty`.
+    /// What the first entries of a map say of type `ty`. What cannot be read says nothing.
     pub(super) fn contents(&self, subject: &mut Subject, ty: TypeId) -> Why {
         let go = self.go;
         let (mut why, mut bools) = (Why::default(), 0u32);
         let sample = subject.sample(go, &go.map_at(subject.addr, Some(ty)));
         let (Some(map), Some(sample)) = (go.types.map(ty), sample) else { return why };
         for Entry { key, elem, .. } in sample.entries.iter().take(MAX_ENTRIES) {
-            self.value(*key, map.key, &mut why, &mut bools);
-            self.value(*elem, map.elem, &mut why, &mut bools);
+            for (at, ty) in [(*key, map.key), (*elem, map.elem)] {
+                subject.lost += self.value(at, ty, &mut why, &mut bools);
+            }
         }
         why.right += bools.saturating_sub(FEW_BOOLS);
         why
     }
 
-    fn value(&self, at: Addr, ty: TypeId, why: &mut Why, bools: &mut u32) {
+    /// Adds what a value says; how many reads were lost that would tell.
+    fn value(&self, at: Addr, ty: TypeId, why: &mut Why, bools: &mut u32) -> usize {
         let leads = self.leads.of(&self.go.types, ty);
         let size = self.go.types.get(ty).size;
         if leads.is_empty() || size > MAX_VALUE {
-            return;
+            return 0;
         }
-        let Ok(bytes) = self.go.memory().bytes(at, size, MAX_VALUE) else { return };
+        let (bytes, mut all) = self.go.apart(|| self.go.memory().bytes(at, size, MAX_VALUE));
+        let Ok(bytes) = bytes else { return all };
         for lead in leads.iter() {
-            match self.says(lead, &bytes) {
+            let (says, lost) = self.go.apart(|| self.says(lead, &bytes));
+            all += lost;
+            match says {
+                _ if lost > 0 => {}
                 Says::Right if lead.to == To::Bool => *bools += 1,
                 Says::Right => why.right += 1,
                 Says::Wrong => why.wrong += 1,
@@ -69,6 +76,7 @@ impl MapTypes<'_, '_> {
                 Says::Nothing => {}
             }
         }
+        all
     }
 
     fn says(&self, lead: &Lead, value: &[u8]) -> Says {
@@ -173,7 +181,7 @@ impl MapTypes<'_, '_> {
         match self.go.proven_in_heap(at) {
             None => Says::Wrong,
             Some(None) => Says::Nothing,
-            Some(Some(_)) => Says::right(self.can_be(at, ty)),
+            Some(Some(_)) => Says::right(self.fit(at, ty) != Fit::No),
         }
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use mapscope_target::Addr;
 
-use super::fits;
+use super::fits::{self, Fit};
 use super::hashes::Met;
 use crate::Go;
 use crate::maps::{Array, Entry, MapAt, entries};
@@ -14,19 +14,21 @@ use crate::types::{SlotLayout, TypeId};
 /// One map whose type is in question.
 pub(super) struct Subject {
     pub(super) addr: Addr,
-    arrays: Option<Option<Vec<Array>>>,
+    arrays: Option<Result<Vec<Array>, Fit>>,
     samples: Vec<Rc<Sample>>,
     /// Whether values of a type can be at the keys or elems of a sample, as far as was asked.
-    values: Vec<(Asked, bool)>,
+    values: Vec<(Asked, Fit)>,
     pub(super) placed: Met,
+    /// Reads that were lost in its trials.
+    pub(super) lost: usize,
 }
 
 /// The first entries of a map, where slots of this layout have them.
 pub(super) struct Sample {
     slots: SlotLayout,
     pub(super) entries: Vec<Entry>,
-    /// They could be read, and are as many as the header says, or as were asked for.
-    sound: bool,
+    /// Whether they could be read, and are as many as the header says, or as were asked for.
+    sound: Fit,
 }
 
 /// Keys or elems, and how many.
@@ -46,40 +48,59 @@ const FEW: usize = 16;
 impl Subject {
     pub(super) fn new(addr: Addr) -> Subject {
         let (arrays, samples, values) = (None, Vec::new(), Vec::new());
-        Subject { addr, arrays, samples, values, placed: Met::default() }
+        Subject { addr, arrays, samples, values, placed: Met::default(), lost: 0 }
+    }
+
+    /// Whether it could not even be read what arrays the map has.
+    pub(super) fn is_unread(&self) -> bool {
+        matches!(self.arrays, Some(Err(Fit::Open)))
     }
 
     /// Whether the arrays of the map are of the size that buckets or groups of this layout take:
     /// neither too short, nor larger than spare buckets and a size class make them.
-    pub(super) fn arrays_fit(&mut self, go: &Go<'_>, map: &MapAt) -> bool {
-        let Some(slots) = map.slots else { return false };
+    pub(super) fn arrays_fit(&mut self, go: &Go<'_>, map: &MapAt) -> Fit {
+        let Some(slots) = map.slots else { return Fit::No };
+        let lost = &mut self.lost;
         // How many blocks they have is in the header, whatever the layout.
-        let arrays = self.arrays.get_or_insert_with(|| go.shape.arrays(go.reader(), map).ok());
-        let Some(arrays) = arrays else { return false };
+        let arrays = self.arrays.get_or_insert_with(|| {
+            let (arrays, more) = go.apart(|| go.shape.arrays(go.reader(), map).ok());
+            *lost += more;
+            arrays.ok_or(Fit::of(false, more))
+        });
+        let arrays = match arrays {
+            Ok(arrays) => arrays,
+            Err(fit) => return *fit,
+        };
         let mut blocks = arrays.iter().filter(|a| a.count > 0 && a.blocks && !a.on_stack);
-        blocks.all(|array| {
+        let fit = blocks.all(|array| {
             let need = array.count.saturating_mul(slots.block_size);
             array.bytes == go.heap.rounded(need, !slots.pointer_free)
-        })
+        });
+        Fit::of(fit, 0)
     }
 
     /// Whether the first keys and elems of the map decode as those of map type `ty`; fewer are
     /// tried where it is `hashed`.
-    pub(super) fn decodes(&mut self, go: &Go<'_>, map: &MapAt, ty: TypeId, hashed: bool) -> bool {
-        let (Some(of), Some(slots)) = (go.types.map(ty), map.slots) else { return false };
-        let Some(sample) = self.sample(go, map).filter(|sample| sample.sound) else { return false };
+    pub(super) fn decodes(&mut self, go: &Go<'_>, map: &MapAt, ty: TypeId, hashed: bool) -> Fit {
+        let (Some(of), Some(slots)) = (go.types.map(ty), map.slots) else { return Fit::No };
+        let Some(sample) = self.sample(go, map) else { return Fit::No };
         let count = if hashed { FEW } else { MAX_TRIED };
-        [(false, of.key), (true, of.elem)].into_iter().all(|(elems, ty)| {
-            let asked = Asked { slots, elems, ty, count };
-            if let Some((_, known)) = self.values.iter().find(|(known, _)| *known == asked) {
-                return *known;
-            }
-            let tried = sample.entries.iter().take(count);
-            let places = tried.map(|entry| if elems { entry.elem } else { entry.key });
-            let are = fits::are_values(go, places, ty);
-            self.values.push((asked, are));
-            are
-        })
+        let asked = |elems, ty| Asked { slots, elems, ty, count };
+        let keys = |subject: &mut Subject| subject.are_values(go, &sample, asked(false, of.key));
+        let elems = |subject: &mut Subject| subject.are_values(go, &sample, asked(true, of.elem));
+        sample.sound.and(|| keys(self)).and(|| elems(self))
+    }
+
+    fn are_values(&mut self, go: &Go<'_>, sample: &Sample, asked: Asked) -> Fit {
+        if let Some((_, known)) = self.values.iter().find(|(known, _)| *known == asked) {
+            return *known;
+        }
+        let tried = sample.entries.iter().take(asked.count);
+        let places = tried.map(|entry| if asked.elems { entry.elem } else { entry.key });
+        let (fit, lost) = fits::are_values(go, places, asked.ty);
+        self.lost += lost;
+        self.values.push((asked, fit));
+        fit
     }
 
     /// Its first entries, as slots of this layout have them.
@@ -88,7 +109,10 @@ impl Subject {
         if let Some(known) = self.samples.iter().find(|sample| sample.slots == slots) {
             return Some(Rc::clone(known));
         }
-        let sample = Rc::new(Sample::read(go, map, slots));
+        let (mut sample, lost) = go.apart(|| Sample::read(go, map, slots));
+        sample.sound = Fit::of(sample.sound == Fit::Yes, lost);
+        self.lost += lost;
+        let sample = Rc::new(sample);
         self.samples.push(Rc::clone(&sample));
         Some(sample)
     }
@@ -111,6 +135,7 @@ impl Sample {
         });
         let len = go.shape.len(go.memory(), map.addr);
         let many = found.len() == MAX_TRIED || len == Ok(found.len() as u64);
-        Sample { slots, entries: found, sound: walked.is_ok() && whole && many }
+        let sound = Fit::of(walked.is_ok() && whole && many, 0);
+        Sample { slots, entries: found, sound }
     }
 }
