@@ -49,10 +49,16 @@ impl Callees {
 
 const BARRIER: &str = "gcWriteBarrier";
 
+/// Whether the function of this name is generic: its table names the types it is compiled for only
+/// since 1.27, before it has `[...]` (cmd/link/internal/ld/pcln.go).
+pub(super) fn is_generic(name: &str) -> bool {
+    name.contains('[')
+}
+
 /// Names are those of `cmd/compile/internal/typecheck/_builtin/runtime.go`, Go 1.19 to 1.27.
 fn classify(name: &str) -> Callee {
     let Some(name) = name.strip_prefix("runtime.") else {
-        return match name.starts_with("internal/runtime/") || name.contains("[...]") {
+        return match name.starts_with("internal/runtime/") || is_generic(name) {
             // One body for several types of the same shape: what flows through it is not one type.
             true => Callee::Opaque,
             false => Callee::Plain,
@@ -76,5 +82,20 @@ fn classify(name: &str) -> Callee {
             Callee::New(1)
         }
         _ => Callee::Opaque,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_flows_through_a_function_of_several_types() {
+        let generic = ["main.use[...]", "main.use[go.shape.string,go.shape.int]"];
+        for name in generic.into_iter().chain(["main.(*list[go.shape.int]).push"]) {
+            assert_eq!(classify(name), Callee::Opaque, "{name}");
+        }
+        assert_eq!(classify("main.use"), Callee::Plain);
+        assert_eq!(classify("runtime.mapassign_faststr"), Callee::MapOperation);
     }
 }

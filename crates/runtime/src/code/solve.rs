@@ -129,8 +129,8 @@ impl Sweep<'_, '_> {
         let mut facts = Facts::default();
         for ((_, place), mut told) in self.places.iter().zip(known) {
             self.merge(&mut told);
-            told.truncate(MAX_TOLD);
-            if told.is_empty() {
+            // Of what is left out, one may be what it holds.
+            if told.is_empty() || told.len() > MAX_TOLD {
                 continue;
             }
             match place {

@@ -6,7 +6,7 @@ use mapscope_target::Addr;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::body::Body;
-use super::callee::{Callee, Callees};
+use super::callee::{Callee, Callees, is_generic};
 use super::place::{Holds, Place, PlaceId, Places};
 use super::receiver::receiver;
 use super::registers::{ARGUMENTS, CONTEXT, Content, Registers};
@@ -66,7 +66,7 @@ impl<'g, 'a> Sweep<'g, 'a> {
             if go.progress.cancelled() {
                 return;
             }
-            if self.callees.get(func.entry()) == Callee::Plain || func.name().contains("[...]") {
+            if self.callees.get(func.entry()) == Callee::Plain || is_generic(func.name()) {
                 self.function(&func, &mut instructions);
             }
         }
