@@ -41,7 +41,8 @@ pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
             got => Some(format!("{key} is {got:?}, and should be {want:?}")),
         }
     });
-    let wrong: Vec<String> = wrong.chain(accused(truth, report)).collect();
+    let wrong: Vec<String> =
+        wrong.chain(accused(truth, report)).chain(blamed(truth, report)).collect();
     let named = truth["field"].is_string()
         && report.pointer("/nil/field").and_then(said).is_some()
         && wrong.is_empty();
@@ -56,6 +57,14 @@ fn accused(truth: &Value, report: &Value) -> Option<String> {
         .iter()
         .find(|other| other["party"] == "proven" && !parties.contains(&other["function"]))?;
     Some(format!("the other party is said to be {wrong}"))
+}
+
+/// No map is blamed for what none did.
+fn blamed(truth: &Value, report: &Value) -> Option<String> {
+    let blames = [&report["nil"], &report["map"], &report["advice"], &report["unhashable"]];
+    let from_map = report["followed"]["from_map"] == true;
+    let wrong = from_map || blames.into_iter().any(|part| !part.is_null());
+    (truth["elsewhere"] == true && wrong).then(|| format!("a map is blamed: {report}"))
 }
 
 /// What stands there; strings of the target are shown in Go's quotes.
