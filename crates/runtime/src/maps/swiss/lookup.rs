@@ -2,7 +2,8 @@
 
 use mapscope_target::{Addr, MemoryExt};
 
-use super::{DELETED, EMPTY, Header, Swiss, Table, slots_of};
+use super::header::{Header, Table};
+use super::{DELETED, EMPTY, Swiss, slots_of};
 use crate::maps::lookup::{Look, Lookup, LookupError, Seek, Verdict};
 use crate::maps::{Block, Damage, MapAt, Reader, SLOTS, entries};
 use crate::types::SlotLayout;

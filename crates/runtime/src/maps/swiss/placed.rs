@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use mapscope_target::{Addr, MemoryExt};
 
+use super::header::{Header, Table};
 use super::lookup::{H2_BITS, directory_index, probe};
-use super::{EMPTY, Header, Swiss, Table, full, slots_of};
+use super::{EMPTY, Swiss, full, slots_of};
 use crate::maps::lines::{self, byte};
 use crate::maps::placed::{HashOf, Placement};
 use crate::maps::{Block, Damage, MapAt, Reader, SLOTS, entries};

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 
 use mapscope_target::{Addr, MemoryExt};
 
-use super::{DELETED, EMPTY, Header, MAX_DEPTH, MAX_TABLE, Swiss, slots_of};
+use super::header::{Header, MAX_DEPTH, MAX_TABLE};
+use super::{DELETED, EMPTY, Swiss, slots_of};
 use crate::maps::SLOTS;
 use crate::maps::lines::{self, byte, word};
 use crate::types::SlotLayout;

@@ -2,7 +2,7 @@
 
 use mapscope_target::Addr;
 
-use super::super::Header;
+use super::super::header::Header;
 use super::super::lookup::{H2_BITS, directory_index, probe};
 use crate::verify::{self as rule, Outcome, Place, Rule, Site, Waiting};
 
