@@ -1,12 +1,10 @@
 //! What machine code says of types, held against the DWARF of the same executables.
 
-use mapscope_binary::Elf;
+use mapscope_runtime::Go;
 use mapscope_runtime::code::Holds;
 use mapscope_runtime::types::{Kind, TypeId};
-use mapscope_runtime::{Go, Image};
-use mapscope_target::{Live, Progress};
 
-use crate::zoo::{Zoo, zoos};
+use crate::zoo::each_running;
 
 /// What DWARF says of the first word of a variable of this type, where that leads to maps.
 fn first_word(go: &Go<'_>, ty: TypeId) -> Option<Holds> {
@@ -43,26 +41,19 @@ fn agrees(go: &Go<'_>, told: Holds, expected: Holds, ty: TypeId) -> bool {
 
 #[test]
 fn globals_hold_what_dwarf_says() {
-    for (variant, exe) in zoos() {
-        let zoo = Zoo::start(&exe);
-        let data = std::fs::read(&exe).unwrap();
-        let elf = Elf::parse(&data).unwrap();
-        let image = Image::parse(&elf).unwrap();
-        let live = Live::open(zoo.pid()).unwrap();
-        let progress = Progress::default();
-        let go = Go::open(&image, &live, &progress).unwrap();
-        let globals = image.debug.as_ref().unwrap().globals();
+    each_running(|variant, go| {
+        let globals = go.image.debug.as_ref().unwrap().globals();
         let (mut right, mut silent) = (0, Vec::new());
         for global in globals.iter().filter(|global| global.name.starts_with("main.")) {
             let ty = go.types.of_debug(global.ty);
-            let Some(expected) = first_word(&go, ty) else { continue };
+            let Some(expected) = first_word(go, ty) else { continue };
             if !go.types.reaches_map(ty) {
                 continue;
             }
             let told = go.code().globals().find(|(va, _)| *va == global.addr);
             match told.and_then(|(_, told)| told.first()) {
                 None => silent.push(global.name),
-                Some(told) if agrees(&go, told.holds, expected, ty) => right += 1,
+                Some(told) if agrees(go, told.holds, expected, ty) => right += 1,
                 Some(told) => {
                     let types: Vec<_> =
                         [expected, told.holds].map(|h| go.types.get(type_of(h))).into();
@@ -71,5 +62,5 @@ fn globals_hold_what_dwarf_says() {
             }
         }
         assert!(right >= 19 && silent.len() <= 3, "{variant}: {right} told, {silent:?} not");
-    }
+    });
 }

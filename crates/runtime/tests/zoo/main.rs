@@ -6,6 +6,7 @@
 mod code;
 mod faults;
 mod printed;
+mod series;
 mod tables;
 mod zoo;
 

@@ -9,7 +9,7 @@ use mapscope_runtime::types::{Kind, TypeId};
 use mapscope_runtime::{Go, Image};
 use mapscope_target::{Live, Progress};
 
-use crate::zoo::{Zoo, zoos};
+use crate::zoo::{Zoo, each_running, zoos};
 
 /// Calls `each` with the name, the executable's file and what it says, of every build.
 fn builds(each: impl Fn(&str, &Image<'_>)) {
@@ -68,15 +68,8 @@ fn member(go: &Go<'_>, ty: TypeId, path: &str) -> Option<(u64, u64)> {
 
 #[test]
 fn tables_say_what_type_descriptors_say() {
-    for (variant, exe) in zoos() {
-        let data = std::fs::read(&exe).unwrap();
-        let elf = Elf::parse(&data).unwrap();
-        let image = Image::parse(&elf).unwrap();
-        let zoo = Zoo::start(&exe);
-        let live = Live::open(zoo.pid()).unwrap();
-        let progress = Progress::default();
-        let go = Go::open(&image, &live, &progress).unwrap();
-        let table = table(&image);
+    each_running(|variant, go| {
+        let table = table(go.image);
         let mut compared = 0;
         for Asked { names, paths } in asked() {
             for name in names {
@@ -94,7 +87,7 @@ fn tables_say_what_type_descriptors_say() {
             }
         }
         assert!(compared > 0, "{variant}: no structure of the runtime has a descriptor");
-    }
+    });
 }
 
 /// Structures whose layout is checked on real objects before a table is believed.

@@ -4,6 +4,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use mapscope_binary::Elf;
+use mapscope_runtime::{Go, Image};
+use mapscope_target::{Live, Progress};
+
 /// Every build of the zoo, with its variant's name.
 pub(crate) fn zoos() -> Vec<(String, PathBuf)> {
     let Some(root) = std::env::var_os("MAPSCOPE_FIXTURES") else { return Vec::new() };
@@ -18,6 +22,19 @@ pub(crate) fn zoos() -> Vec<(String, PathBuf)> {
     found.sort();
     assert!(!found.is_empty(), "MAPSCOPE_FIXTURES holds no zoo");
     found
+}
+
+/// Runs every build of the zoo, and checks what is seen of it.
+pub(crate) fn each_running(check: impl Fn(&str, &Go<'_>)) {
+    for (variant, exe) in zoos() {
+        let zoo = Zoo::start(&exe);
+        let data = std::fs::read(&exe).unwrap();
+        let elf = Elf::parse(&data).unwrap();
+        let image = Image::parse(&elf).unwrap();
+        let live = Live::open(zoo.pid()).unwrap();
+        let progress = Progress::default();
+        check(&variant, &Go::open(&image, &live, &progress).unwrap());
+    }
 }
 
 /// A running zoo, killed when dropped.

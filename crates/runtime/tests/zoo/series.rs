@@ -1,38 +1,25 @@
 //! Values decoded as a series, held against the same values decoded one by one.
-//!
-//! Runs on every build of the zoo under `MAPSCOPE_FIXTURES`, which `cargo xtask test` sets.
-
-#[allow(dead_code)]
-#[path = "../zoo/zoo.rs"]
-mod zoo;
 
 use std::ops::ControlFlow;
 
-use mapscope_binary::Elf;
 use mapscope_runtime::maps::{Block, MapAt, SLOTS};
 use mapscope_runtime::types::TypeId;
-use mapscope_runtime::{Decoder, Go, Image, Limits, Series, find};
-use mapscope_target::{Live, Progress};
-use zoo::{Zoo, zoos};
+use mapscope_runtime::{Decoder, Go, Limits, Series, find};
+use mapscope_target::Addr;
+
+use crate::zoo::each_running;
 
 #[test]
 fn a_series_is_what_its_values_are_one_by_one() {
-    for (variant, exe) in zoos() {
-        let zoo = Zoo::start(&exe);
-        let data = std::fs::read(&exe).unwrap();
-        let elf = Elf::parse(&data).unwrap();
-        let image = Image::parse(&elf).unwrap();
-        let live = Live::open(zoo.pid()).unwrap();
-        let progress = Progress::default();
-        let go = Go::open(&image, &live, &progress).unwrap();
-        let found = find::all(&go).maps;
-        let compared: usize = found.iter().filter_map(|f| Some(compare(&go, f.addr, f.ty?))).sum();
+    each_running(|variant, go| {
+        let found = find::all(go).maps;
+        let compared: usize = found.iter().filter_map(|f| Some(compare(go, f.addr, f.ty?))).sum();
         assert!(compared > 10_000, "{variant}: {compared} values");
-    }
+    });
 }
 
 /// Compares each key and elem of a map, and says how many that were.
-fn compare(go: &Go<'_>, addr: mapscope_target::Addr, ty: TypeId) -> usize {
+fn compare(go: &Go<'_>, addr: Addr, ty: TypeId) -> usize {
     let at: MapAt = go.map_at(addr, Some(ty));
     let (Some(map), Some(slots)) = (go.types.map(ty), at.slots) else { return 0 };
     // A string that is cut short too.
