@@ -1,5 +1,6 @@
 //! `verify`: whether maps are whole.
 
+mod subject;
 mod suspects;
 mod tally;
 

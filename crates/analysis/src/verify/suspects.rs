@@ -1,11 +1,12 @@
 //! Maps in which something seems wrong.
 
 use mapscope_runtime::Go;
-use mapscope_runtime::find::{self, Found, FoundBy, NodeId, TypedBy};
+use mapscope_runtime::find::{self, NodeId};
 use mapscope_runtime::types::{Special, TypeId};
 use mapscope_runtime::verify::{Verifier, Violation};
 use mapscope_target::Addr;
 
+use super::subject::Subject;
 use super::tally::Tally;
 use crate::Error;
 use crate::chosen::Chosen;
@@ -18,25 +19,6 @@ pub(super) struct Bad {
     pub(super) violations: Vec<Violation>,
     /// The map is in use, and of that type: it is proven by what leads to it.
     pub(super) certain: bool,
-}
-
-/// A map to be verified.
-#[derive(Clone, Copy)]
-pub(super) struct Subject {
-    pub(super) addr: Addr,
-    pub(super) ty: Option<TypeId>,
-    held: Option<NodeId>,
-    /// Garbage is found by the scan too, partly collected, and a type can be no more than likely.
-    pub(super) proven: bool,
-}
-
-impl Subject {
-    fn of(found: &Found) -> Subject {
-        let typed =
-            !matches!(found.typed_by, TypedBy::Hash | TypedBy::Elimination | TypedBy::Nothing);
-        let proven = found.found_by == FoundBy::Walk && typed;
-        Subject { addr: found.addr, ty: found.ty, held: found.held, proven }
-    }
 }
 
 /// A map in which something seems wrong.

@@ -4,7 +4,7 @@ use mapscope_report::{Cell, Field, Note};
 use mapscope_runtime::Go;
 use mapscope_runtime::verify::Outcome;
 
-use super::suspects::Subject;
+use super::subject::Subject;
 
 /// What was verified.
 #[derive(Default)]

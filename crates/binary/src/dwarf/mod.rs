@@ -12,6 +12,7 @@ mod index;
 mod layout;
 mod locals;
 mod location;
+mod name;
 mod open;
 #[cfg(test)]
 mod tests;

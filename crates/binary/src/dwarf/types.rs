@@ -5,7 +5,7 @@ use gimli::constants as c;
 use super::Debug;
 use super::entry::Entry;
 use super::error::DwarfError;
-use super::index::{entry_at, name, text};
+use super::name::{entry_at, name, text};
 
 /// A type of the program: the place of its entry in `.debug_info`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

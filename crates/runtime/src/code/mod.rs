@@ -2,9 +2,9 @@
 //!
 //! Without DWARF nothing names the type of a global or of a stack slot. The code that uses them
 //! does: it passes a type descriptor beside a map to `runtime.mapassign`, stores what
-//! `runtime.newobject` made of a type, hands a value to a method of a type. [`sweep`] reads every
-//! function once and notes what it says of places, and which places values flow between;
-//! [`solve`] carries what is known along those flows.
+//! `runtime.newobject` made of a type, hands a value to a method of a type. [`run`] reads every
+//! function once and notes in [`sweep`] what it says of places, and which places values flow
+//! between; [`solve`] carries what is known along those flows.
 //!
 //! What code says is evidence, not proof: a place that is told to hold two types holds candidates.
 
@@ -17,6 +17,7 @@ mod operands;
 mod place;
 mod receiver;
 mod registers;
+mod run;
 mod solve;
 mod sweep;
 

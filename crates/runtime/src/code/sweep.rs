@@ -1,15 +1,11 @@
-//! One pass over the code of every function.
+//! What one pass over the code of every function notes.
 
-use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory};
-use mapscope_binary::{FileVa, Func};
+use mapscope_binary::FileVa;
 use mapscope_target::Addr;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::body::Body;
-use super::callee::{Callee, Callees, is_generic};
-use super::place::{Holds, Place, PlaceId, Places};
-use super::receiver::receiver;
-use super::registers::{ARGUMENTS, CONTEXT, Content, Registers};
+use super::callee::Callees;
+use super::place::{Holds, PlaceId, Places};
 use crate::Go;
 use crate::types::{Kind, TypeId};
 
@@ -34,9 +30,6 @@ pub(super) struct Sweep<'g, 'a> {
     pub(super) type_words: FxHashMap<PlaceId, TypeId>,
 }
 
-/// Longer functions are looked through only so far, in bytes.
-const MAX_CODE: u64 = 1 << 20;
-
 impl<'g, 'a> Sweep<'g, 'a> {
     /// A pass over the code of `go`'s executable; `None` where no table tells its functions.
     pub(super) fn new(go: &'g Go<'a>) -> Option<Sweep<'g, 'a>> {
@@ -54,63 +47,6 @@ impl<'g, 'a> Sweep<'g, 'a> {
             types: FxHashMap::default(),
             type_words: FxHashMap::default(),
         })
-    }
-
-    pub(super) fn run(&mut self) {
-        let go = self.go;
-        let Some(table) = go.pclntab() else { return };
-        let mut instructions = Vec::new();
-        go.progress.begin("reading the code", table.len() as u64);
-        for func in table.funcs() {
-            go.progress.step(1);
-            if go.progress.cancelled() {
-                return;
-            }
-            if self.callees.get(func.entry()) == Callee::Plain || is_generic(func.name()) {
-                self.function(&func, &mut instructions);
-            }
-        }
-    }
-
-    pub(super) fn function(&mut self, func: &Func<'_, '_>, instructions: &mut Vec<Instruction>) {
-        let entry = func.entry();
-        let len = func.end().0.saturating_sub(entry.0).min(MAX_CODE);
-        let Some(code) = self.go.image.elf.bytes_at(entry, len) else { return };
-        instructions.clear();
-        instructions.extend(Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE).iter());
-        let loops = instructions
-            .iter()
-            .filter(|i| i.is_jcc_short_or_near() || i.is_jmp_short_or_near())
-            .filter(|i| i.near_branch_target() <= i.ip() && i.near_branch_target() != entry.0)
-            .map(Instruction::near_branch_target)
-            .collect();
-        if let Some(holds) = receiver(&self.go.types, func.name()) {
-            let first = self.places.id(Place::Argument(entry, 0));
-            self.tell(first, holds);
-        }
-        let registers = self.at_entry(entry);
-        let mut body = Body {
-            sweep: self,
-            entry,
-            registers,
-            saved: FxHashMap::default(),
-            loops,
-            falls: true,
-            depth: 0,
-            info: InstructionInfoFactory::new(),
-        };
-        body.run(func, instructions);
-    }
-
-    pub(super) fn at_entry(&mut self, entry: FileVa) -> Registers {
-        let mut registers = Registers::default();
-        for (i, register) in ARGUMENTS.into_iter().enumerate() {
-            let place = self.places.id(Place::Argument(entry, i as u8));
-            registers.set(register, Content::Of(place));
-        }
-        let context = self.places.id(Place::Context(entry));
-        registers.set(CONTEXT, Content::Of(context));
-        registers
     }
 
     pub(super) fn tell(&mut self, place: PlaceId, holds: Holds) {

@@ -1,15 +1,7 @@
 //! What is asked of a [`Source`](super::Source), for those who make the tables.
 
+use super::declare::Asked;
 use super::layouts::STRUCTURES;
-
-/// A structure and the members that are read of it, under all their names.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked {
-    /// Its names, the newest first.
-    pub names: &'static [&'static str],
-    /// The paths of its members.
-    pub paths: &'static [&'static str],
-}
 
 /// What is asked for outside of the declarations of [`layouts`](super::layouts).
 const OTHERS: &[Asked] = &[

@@ -6,13 +6,16 @@
 //! newest spelling first.
 
 mod asked;
+#[macro_use]
+mod declare;
 mod dwarf;
 mod layouts;
 mod missing;
 mod operands;
 pub mod table;
 
-pub use asked::{Asked, CONSTANTS, SIZE_CLASSES, VARIABLES, asked};
+pub use asked::{CONSTANTS, SIZE_CLASSES, VARIABLES, asked};
+pub use declare::Asked;
 pub use dwarf::DwarfSource;
 pub use layouts::*;
 pub use missing::Missing;

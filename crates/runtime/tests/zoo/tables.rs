@@ -81,7 +81,7 @@ fn tables_say_what_type_descriptors_say() {
                 assert_eq!(table.size(name), Some(ty.size), "{variant}: {name}");
                 for path in paths {
                     let told = table.place(name, path).map(|place| (place.offset, place.size));
-                    assert_eq!(told, member(&go, id, path), "{variant}: {name}.{path}");
+                    assert_eq!(told, member(go, id, path), "{variant}: {name}.{path}");
                     compared += 1;
                 }
             }
