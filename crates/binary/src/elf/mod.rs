@@ -103,7 +103,11 @@ impl<'d> Elf<'d> {
             inside(data, end, || format!("the segment at {}", segment.addr))?;
         }
         let table = section::table(data, header)?;
-        let names = header.shstrndx(LE, data).map_err(malformed("section table"))? as usize;
+        // A file without a table of sections has none of their names either.
+        let names = match table.is_empty() {
+            true => 0,
+            false => header.shstrndx(LE, data).map_err(malformed("section table"))? as usize,
+        };
         for (index, section) in table.iter().enumerate() {
             if index == names || kept::is_symbols(section) {
                 let start = section.sh_offset(LE);

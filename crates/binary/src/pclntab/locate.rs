@@ -20,7 +20,8 @@ impl<'d> Pclntab<'d> {
     /// There is none, it cannot be parsed, or nothing tells where the code begins.
     pub fn find_in(elf: &Elf<'d>) -> Result<Pclntab<'d>, PclntabError> {
         let bytes = Pclntab::locate(elf).ok_or(PclntabError::Missing)?;
-        let text = text_start(elf, bytes).ok_or(PclntabError::NoText)?;
+        let text = text_start(elf, bytes).or_else(|| text_by_entry(elf, bytes));
+        let text = text.ok_or(PclntabError::NoText)?;
         let table = Pclntab::parse(bytes, text)?;
         Ok(table.with_gofunc(gofunc(elf).unwrap_or_default()))
     }
@@ -61,6 +62,14 @@ fn text_start(elf: &Elf<'_>, bytes: &[u8]) -> Option<FileVa> {
             .any(|s| s.execute && va.offset_from(s.addr).is_some_and(|at| at < s.size))
     };
     Some(stated).filter(in_code).or_else(|| elf.section(".text").map(|s| s.addr))
+}
+
+/// Where the code begins for the program to begin with `_rt0_amd64_linux` (runtime/rt0_linux_amd64.s),
+/// as it does unless an external linker made it.
+fn text_by_entry(elf: &Elf<'_>, bytes: &[u8]) -> Option<FileVa> {
+    let table = Pclntab::parse(bytes, FileVa(0)).ok()?;
+    let first = table.funcs().find(|func| func.name() == "_rt0_amd64_linux")?;
+    elf.entry().0.checked_sub(first.entry().0).map(FileVa)
 }
 
 /// The symbol `go:func.*`, spelled `go.func.*` up to Go 1.19. Not the section `.go.func` of Go

@@ -5,6 +5,7 @@
 
 mod agree;
 mod agreement;
+mod alike;
 mod broken;
 mod goroutines;
 mod library;
@@ -58,6 +59,7 @@ fn trials(variant: &Variant) -> Vec<Trial> {
         trials.push(trial(&stripped, "live", stripped_live));
         if stripped.strip == "-s" && variant.name.ends_with("-exe") {
             trials.push(trial(&stripped, "goroutines", goroutines::goroutines));
+            trials.push(trial(&stripped, "alike", alike::alike));
         }
         if zoo::no_kernel_core().is_none() && stripped.strip == "-s" {
             trials.push(trial(&stripped, "core", stripped_core));

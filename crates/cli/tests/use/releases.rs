@@ -36,6 +36,49 @@ fn a_release_that_is_newer_than_all_evidence() {
     newer(&zoo.with_file_name("zoo-s"), "newer-s", "(unproven: there is no table of go1.99");
 }
 
+/// Packers and careless tools leave no table of sections: what is loaded is all that is needed.
+#[test]
+fn a_program_without_a_table_of_sections() {
+    const NAME: &str = "a_program_without_a_table_of_sections";
+    let Some(zoo) = zoo(NAME) else { return };
+    let zoo = zoo.with_file_name("zoo-s");
+    let mut bytes = std::fs::read(&zoo).expect("the zoo");
+    // e_shoff, then e_shnum and e_shstrndx (elf.h, Elf64_Ehdr).
+    bytes[40..48].fill(0);
+    bytes[60..64].fill(0);
+    let (whole, bare) = (typed(&zoo), typed(&executable(&Dir::new("bare"), &bytes)));
+    assert!(whole > 300, "{whole} maps typed with sections");
+    assert_eq!(bare, whole);
+}
+
+/// How many maps of a program `ls` knows the types of, after `info` has read it.
+fn typed(exe: &Path) -> usize {
+    let about = run([OsStr::new("info"), exe.as_os_str()]);
+    assert_eq!(about.code, Some(0), "{}", about.stderr);
+    let mut command = Command::new(exe);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let zoo = Zoo::of(child.expect("the zoo starts"));
+    let listed = run(["ls", &zoo.pid(), "--format", "json"]);
+    assert_eq!(listed.code, Some(0), "{}", listed.stderr);
+    let answer: serde_json::Value = serde_json::from_str(&listed.stdout).expect("JSON");
+    let truth = zoo.truth["maps"].as_array().expect("its maps");
+    let rows = answer["maps"].as_array().expect("rows");
+    let right = |fact: &&serde_json::Value| {
+        rows.iter().any(|row| row["addr"] == fact["addr"] && row["type"] == fact["type"])
+    };
+    let right = truth.iter().filter(right).count();
+    assert!(zoo.ends_well());
+    right
+}
+
+/// A program made of `bytes`.
+fn executable(dir: &Dir, bytes: &[u8]) -> std::path::PathBuf {
+    let exe = dir.file("zoo", bytes);
+    std::fs::set_permissions(&exe, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("executable");
+    exe
+}
+
 /// `ls` and `info` of a program that says that Go 1.99 built it.
 fn newer(zoo: &Path, name: &str, evidence: &str) {
     let mut bytes = std::fs::read(zoo).expect("the zoo");
@@ -46,9 +89,7 @@ fn newer(zoo: &Path, name: &str, evidence: &str) {
         }
     }
     let dir = Dir::new(name);
-    let exe = dir.file("zoo", &bytes);
-    std::fs::set_permissions(&exe, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .expect("executable");
+    let exe = executable(&dir, &bytes);
     let mut command = Command::new(&exe);
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let zoo = Zoo::of(child.expect("the zoo starts"));
