@@ -65,7 +65,7 @@ pub(crate) fn all(words: &[&str]) -> Result<()> {
 
 fn release_tables(options: &Options, bench: &Bench, release: &str) -> Result<Vec<Table>> {
     let sources = checkout().join("bench/workload");
-    let exe = workload::build(&sources, peers::pin(release)?, &bench.dir)?;
+    let exe = workload::build(&sources, peers::pin(release)?, &bench.dir, "")?;
     let mut tables = Vec::new();
     let of_core =
         [Row::Ls, Row::Entries, Row::Get, Row::Verify].iter().any(|row| options.has(*row));
@@ -94,7 +94,23 @@ fn release_tables(options: &Options, bench: &Bench, release: &str) -> Result<Vec
         );
         tables.push(Table { title, lines: vec![bench.live_ls("mapscope ls", &mut target)] });
     }
+    if options.has(Row::Stripped) {
+        let bare = workload::build(&sources, peers::pin(release)?, &bench.dir, "-s -w")?;
+        tables.push(stripped(options, bench, [&exe, &bare])?);
+    }
     Ok(tables)
+}
+
+/// The same maps of a program with DWARF and of one that has neither that nor symbols.
+fn stripped(options: &Options, bench: &Bench, [whole, bare]: [&Path; 2]) -> Result<Table> {
+    let mut lines = Vec::new();
+    let mut title = String::new();
+    for (name, exe) in [("mapscope ls, DWARF", whole), ("mapscope ls, `-s -w`", bare)] {
+        let mut target = Workload::start(exe, options.scale, Beside::Ballast(0))?;
+        title = format!("live `ls` without DWARF, {}", questions::about(&target.truth));
+        lines.push(bench.live_ls(name, &mut target));
+    }
+    Ok(Table { title, lines })
 }
 
 /// The same maps beside more and more of something else, live and from a core.

@@ -35,9 +35,10 @@ pub(crate) enum Row {
     Live,
     Ballast,
     Owners,
+    Stripped,
 }
 
-const ROWS: [(&str, Row); 7] = [
+const ROWS: [(&str, Row); 8] = [
     ("ls", Row::Ls),
     ("entries", Row::Entries),
     ("get", Row::Get),
@@ -45,6 +46,7 @@ const ROWS: [(&str, Row); 7] = [
     ("live", Row::Live),
     ("ballast", Row::Ballast),
     ("owners", Row::Owners),
+    ("stripped", Row::Stripped),
 ];
 
 impl Options {

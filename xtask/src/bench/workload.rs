@@ -11,13 +11,14 @@ use crate::pins::Pin;
 use crate::process::quiet;
 use crate::toolchains::{go, install};
 
-/// Builds the workload in `dir` with this release.
-pub(crate) fn build(sources: &Path, pin: &Pin, dir: &Path) -> Result<PathBuf> {
-    let exe = dir.join(format!("workload-{}", pin.version));
+/// Builds the workload in `dir` with this release and what `ldflags` say to the linker.
+pub(crate) fn build(sources: &Path, pin: &Pin, dir: &Path, ldflags: &str) -> Result<PathBuf> {
+    let exe = dir.join(format!("workload-{}{}", pin.version, ldflags.replace(' ', "")));
     let mut go = go(&install(pin)?);
     go.current_dir(sources).env("CGO_ENABLED", "0");
     go.env("GOCACHE", cache::root()?.join("build").join(pin.version));
-    quiet(go.args(["build", "-buildvcs=false", "-o"]).arg(&exe).arg("."))?;
+    go.args(["build", "-buildvcs=false", "-ldflags", ldflags, "-o"]).arg(&exe).arg(".");
+    quiet(&mut go)?;
     Ok(exe)
 }
 

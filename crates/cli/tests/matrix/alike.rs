@@ -18,6 +18,8 @@ const ONE_TABLE: u64 = 1024;
 /// A map as both lists have it.
 struct Pair<'v> {
     fact: &'v Value,
+    /// The state that the stripped zoo says that it has brought it into.
+    state: &'v str,
     plain: &'v Value,
     stripped: &'v Value,
 }
@@ -30,9 +32,11 @@ pub(crate) fn alike(stripped: &Variant) -> Result<(), Failed> {
     let others = named(&theirs.0);
     let (mut wrong, mut pairs) = (Vec::new(), Vec::new());
     for (name, fact) in &facts {
-        let rows = (row(&ours.1, fact), others.get(name).and_then(|fact| row(&theirs.1, fact)));
-        match rows {
-            (Some(plain), Some(stripped)) => pairs.push(Pair { fact, plain, stripped }),
+        let other = others.get(name).copied().unwrap_or(&Value::Null);
+        match (row(&ours.1, fact), row(&theirs.1, other)) {
+            (Some(plain), Some(stripped)) => {
+                pairs.push(Pair { fact, state: text(other, "state"), plain, stripped });
+            }
             // Nothing tells of a sync.Map, nor of a header on a stack, that no type leads to.
             (Some(_), None) if matches!(text(fact, "how"), "syncmap" | "stack") => {}
             (plain, _) => wrong.push(format!(
@@ -72,19 +76,20 @@ fn row<'v>(listed: &'v Value, fact: &Value) -> Option<&'v Value> {
 
 /// What the two rows of a map say that cannot both be true.
 fn differences(pair: &Pair<'_>) -> Vec<String> {
-    let Pair { fact, plain, stripped } = pair;
-    let mut keys = vec!["shape", "len"];
-    if plain["capacity"].as_u64().is_some_and(|capacity| capacity <= ONE_TABLE) {
+    let Pair { fact, state, plain, stripped } = pair;
+    let mut keys = vec!["len"];
+    let known = [plain, stripped].iter().all(|row| !row["typed_by"].is_null());
+    // In which order a group has its keys and elems is known with its type.
+    keys.extend(known.then_some("shape"));
+    // The trie of a sync.Map grows by the hashes of its keys.
+    let settled = text(fact, "how") != "syncmap";
+    if settled && plain["capacity"].as_u64().is_some_and(|capacity| capacity <= ONE_TABLE) {
         keys.push("capacity");
     }
-    // What a map is in the middle of is chance, but where the zoo has brought it about.
-    if !text(fact, "state").is_empty() {
-        keys.push("state");
-    }
+    // What a map is in the middle of is chance, but where both have brought the same about.
+    keys.extend((!state.is_empty() && text(fact, "state") == *state).then_some("state"));
     let certain = !matches!(text(stripped, "typed_by"), "" | "hash" | "elimination");
-    if certain && !plain["typed_by"].is_null() {
-        keys.push("type");
-    }
+    keys.extend((certain && known).then_some("type"));
     keys.retain(|key| plain[*key] != stripped[*key]);
     let about = agree::about(fact);
     keys.iter()
