@@ -111,6 +111,15 @@ impl<'e> Debug<'e> {
         })
     }
 
+    /// The map types that have a name and a run-time descriptor, in no order. Entries that are damaged
+    /// are left out.
+    pub fn maps(&self) -> impl Iterator<Item = TypeRef> + '_ {
+        self.types().map(|(_, ty)| ty).filter(|ty| {
+            let entry = entry_at(&self.units, ty.0);
+            entry.is_ok_and(|(_, entry)| entry.key.is_some() && entry.runtime_type.is_some())
+        })
+    }
+
     /// The type at a place, behind the typedefs that only give it a name: one with a `go_kind`,
     /// or one that only DWARF knows.
     ///

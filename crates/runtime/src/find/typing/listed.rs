@@ -38,12 +38,18 @@ fn is_shape(name: &str) -> bool {
 }
 
 impl Listed {
-    /// Those that the modules list, those met so far, and without DWARF those that the code uses:
-    /// no list has a named map type to which no listed type leads.
+    /// Those that the modules list, and of those with a name that no listed type leads to the ones that
+    /// DWARF has, or without it the ones that the code uses. All of them, whatever was met before: what a
+    /// map may be must not depend on what was asked first.
     pub(super) fn collect(go: &Go<'_>) -> Listed {
-        if go.image.debug.is_none() {
+        match &go.image.debug {
+            Some(debug) => debug.maps().for_each(|ty| {
+                go.types.of_debug(ty);
+            }),
             // Reading the code meets them.
-            go.code();
+            None => {
+                go.code();
+            }
         }
         let mut types = go.types.maps();
         types.retain(|ty| !is_shape(&go.types.get(*ty).name));
