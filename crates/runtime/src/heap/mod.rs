@@ -119,7 +119,7 @@ impl<'a> Heap<'a> {
         Ok(Heap {
             memory,
             mheap,
-            lists: Lists::load(source, layout.sweepgen, span.counts())?,
+            lists: Lists::load(source, layout.sweepgen, span.counts()),
             layout,
             arena: HeapArena::load(source)?,
             span,

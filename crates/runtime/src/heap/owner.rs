@@ -3,7 +3,7 @@
 use mapscope_target::{Addr, Fault, MemoryExt};
 
 use super::{Heap, Span};
-use crate::evidence::{Mcache, Missing, Source};
+use crate::evidence::{Mcache, Source};
 use crate::goroutine::Processor;
 
 /// Who hands out the objects of a span that are free.
@@ -47,18 +47,16 @@ pub(super) struct Lists {
 }
 
 impl Lists {
+    /// `None` where there is no evidence: in whose list a span is, is then not told.
     pub(super) fn load(
         source: &dyn Source,
         heap_sweepgen: Option<u64>,
         span: (Option<u64>, Option<u64>),
-    ) -> Result<Option<Lists>, Missing> {
-        let (Some(heap_sweepgen), (Some(span_sweepgen), Some(alloc_count))) = (heap_sweepgen, span)
-        else {
-            return Ok(None);
-        };
-        let Mcache { alloc, .. } = Mcache::load(source)?;
+    ) -> Option<Lists> {
+        let (heap_sweepgen, span_sweepgen, alloc_count) = (heap_sweepgen?, span.0?, span.1?);
+        let Mcache { alloc, .. } = Mcache::load(source).ok()?;
         let caches = source.place("runtime.mcache", "alloc").map_or(0, |place| place.size / 8);
-        Ok(Some(Lists { alloc, caches, heap_sweepgen, span_sweepgen, alloc_count }))
+        Some(Lists { alloc, caches, heap_sweepgen, span_sweepgen, alloc_count })
     }
 }
 
