@@ -1,5 +1,8 @@
 //! Who else was at the map.
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
 use mapscope_report::{Cell, Column, Note, Sink, Table};
 use mapscope_runtime::crash::{Suspect, stands, suspects};
 use mapscope_runtime::holders::{Held, Holders, Op, Sure};
@@ -77,22 +80,21 @@ pub(super) fn emit(
     missing.extend(holders.missing.iter().cloned());
     let mut others: Vec<Other> = holding(&holders, scene.died);
     let near = ty.map_or_else(Vec::new, |ty| suspects(go, scene.scheduler, scene.threads, ty));
-    for suspect in near.into_iter().filter(|suspect| suspect.goroutine != scene.died) {
-        if others.iter().all(|other| other.goroutine != suspect.goroutine) {
-            others.push(working(suspect));
-        }
-    }
+    let mut seen: HashSet<u64> = others.iter().map(|other| other.goroutine).collect();
+    seen.insert(scene.died);
+    others.extend(near.into_iter().filter(|near| seen.insert(near.goroutine)).map(working));
     others.sort_by_key(|other| other.party);
+    let stands = stands(go, scene.scheduler, scene.threads, &seen);
     sink.table(&Table { key: "others", title: "who else was at the map", columns: OTHERS })?;
     for other in &others {
-        let stands = stands(go, scene.scheduler, scene.threads, other.goroutine);
-        let line = stands.as_ref().map(|line| line.line).filter(|line| *line > 0);
+        let stands = stands.get(&other.goroutine);
+        let line = stands.map(|line| line.line).filter(|line| *line > 0);
         sink.row(&[
             Cell::Uint(other.goroutine),
             Cell::text(other.party.word()),
             Cell::maybe(other.op.map(Op::word), Cell::text),
-            Cell::maybe(stands.as_ref().map(|line| line.function), Cell::text),
-            Cell::maybe(stands.as_ref().map(|line| line.file), Cell::text),
+            Cell::maybe(stands.map(|line| line.function), Cell::text),
+            Cell::maybe(stands.map(|line| line.file), Cell::text),
             Cell::maybe(line, |line| Cell::Uint(line.into())),
             Cell::text(other.why.clone()),
         ])?;
@@ -129,10 +131,8 @@ fn holding(holders: &Holders, own: u64) -> Vec<Other> {
             None => (Party::of(None, held.sure), held),
         })
         .collect();
-    others.sort_by_key(|(party, held)| {
-        (*party, held.goroutine, std::cmp::Reverse(held.sure), held.frame)
-    });
-    let mut seen = std::collections::HashSet::new();
+    others.sort_by_key(|(party, held)| (*party, held.goroutine, Reverse(held.sure), held.frame));
+    let mut seen = HashSet::new();
     others.retain(|(_, held)| seen.insert(held.goroutine));
     let other = |(party, held): (Party, &Held)| Other {
         party,

@@ -35,7 +35,7 @@ pub(super) struct Site<'s, 'g, 'a> {
     /// Where that function begins.
     pub(super) entry: FileVa,
     called: Called,
-    scene: &'s dyn Stack<'g, 'a>,
+    scene: &'s Scene<'s, 's, 'g, 'a>,
 }
 
 /// What was called.
@@ -145,30 +145,6 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
     }
 }
 
-/// A stack, as far as the call of a map operation on it asks for it.
-trait Stack<'g, 'a> {
-    fn go(&self) -> &'g Go<'a>;
-    /// What the function that is called at the top was called with.
-    fn called_with(&self, number: u8) -> Option<u64>;
-    /// What a value of the program's function was.
-    fn value(&self, origin: &Origin) -> Option<u64>;
-}
-
-impl<'g, 'a> Stack<'g, 'a> for Scene<'_, '_, 'g, 'a> {
-    fn go(&self) -> &'g Go<'a> {
-        self.go
-    }
-
-    fn called_with(&self, number: u8) -> Option<u64> {
-        let origin = Origin { made: Made::Argument(number), kept: Vec::new() };
-        self.resolver.value(self.user.checked_sub(1)?, &origin)
-    }
-
-    fn value(&self, origin: &Origin) -> Option<u64> {
-        self.resolver.value(self.user, origin)
-    }
-}
-
 impl<'a> Site<'_, '_, 'a> {
     /// Where argument `number` of the call came from.
     pub(super) fn argument(&self, number: u8) -> Option<Origin> {
@@ -177,9 +153,13 @@ impl<'a> Site<'_, '_, 'a> {
 
     /// What argument `number` was: where the called function put it down, else by the caller's code.
     fn word(&self, number: u8) -> Option<u64> {
+        let scene = self.scene;
         match self.called.alive {
-            true => self.scene.called_with(number),
-            false => self.scene.value(&self.argument(number)?),
+            true => {
+                let origin = Origin { made: Made::Argument(number), kept: Vec::new() };
+                scene.resolver.value(scene.user.checked_sub(1)?, &origin)
+            }
+            false => scene.resolver.value(scene.user, &self.argument(number)?),
         }
     }
 
@@ -187,7 +167,7 @@ impl<'a> Site<'_, '_, 'a> {
     pub(super) fn map(&self) -> Option<Addr> {
         let word = Addr(self.word(self.called.takes.argument()?)?);
         let map = match self.called.takes {
-            Takes::Iterator(_) => self.scene.go().iterated(word)?.1,
+            Takes::Iterator(_) => self.scene.go.iterated(word)?.1,
             _ => word,
         };
         (!map.is_null()).then_some(map)
@@ -195,7 +175,7 @@ impl<'a> Site<'_, '_, 'a> {
 
     /// The map's type: the first argument of every map operation but those of iterators.
     pub(super) fn map_type(&self) -> Option<TypeId> {
-        let go = self.scene.go();
+        let go = self.scene.go;
         let first = Addr(self.word(0)?);
         if let Takes::Iterator(_) = self.called.takes {
             return go.iterated(first).map(|(ty, _)| ty);
@@ -207,7 +187,7 @@ impl<'a> Site<'_, '_, 'a> {
 
     /// The key, as far as it was kept.
     pub(super) fn key(&self, ty: TypeId) -> Option<Value<'a>> {
-        let go = self.scene.go();
+        let go = self.scene.go;
         let key = go.types.map(ty)?.key;
         let decoder = Decoder::new(go, Limits { depth: 4, items: 16, string: 256 });
         let words = match (&go.types.get(key).kind, self.called.fast) {

@@ -24,3 +24,4 @@ mod sweep;
 pub use facts::{Facts, Told};
 pub use place::Holds;
 pub(crate) use receiver::receiver;
+pub(crate) use registers::{ARGUMENTS, CONTEXT};

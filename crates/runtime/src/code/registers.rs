@@ -23,7 +23,7 @@ pub(super) enum Content {
 
 /// Registers in the order in which Go passes integers and pointers (ABIInternal,
 /// cmd/compile/abi-internal.md; amd64).
-pub(super) const ARGUMENTS: [Register; 9] = [
+pub(crate) const ARGUMENTS: [Register; 9] = [
     Register::RAX,
     Register::RBX,
     Register::RCX,
@@ -36,7 +36,7 @@ pub(super) const ARGUMENTS: [Register; 9] = [
 ];
 
 /// The register that holds the closure at a function's entry.
-pub(super) const CONTEXT: Register = Register::RDX;
+pub(crate) const CONTEXT: Register = Register::RDX;
 
 /// The sixteen general registers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

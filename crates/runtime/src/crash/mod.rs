@@ -4,9 +4,12 @@ mod kind;
 mod message;
 mod suspects;
 
+use std::collections::{HashMap, HashSet};
+
 use mapscope_binary::CodeFrame;
 use mapscope_target::{Fault, Thread};
 
+use crate::find;
 use crate::goroutine::{Goroutine, Scheduler};
 use crate::holders::{Op, Takes, operation};
 use crate::stack::Frame;
@@ -18,15 +21,19 @@ pub use suspects::{Suspect, Work, suspects};
 /// Frames looked into on one stack.
 const MAX_FRAMES: usize = 10_000;
 
-/// Functions of the runtime in which a goroutine dies, the outermost last.
-const DEADLY: [&str; 6] = [
-    "runtime.fatalpanic",
-    "runtime.gopanic",
-    "runtime.fatalthrow",
-    "runtime.fatal",
-    "runtime.throw",
-    "runtime.sigpanic",
-];
+/// Functions of the runtime in which a goroutine dies, and the program with it.
+const LAST: [&str; 2] = ["runtime.fatalpanic", "runtime.fatalthrow"];
+
+/// In this one it may still recover, in a deferred function.
+const PANIC: [&str; 1] = ["runtime.gopanic"];
+
+/// What these are called through.
+const CALLERS: [&str; 3] = ["runtime.fatal", "runtime.throw", "runtime.sigpanic"];
+
+/// Whether it is one of the runtime's functions for dying.
+fn is_deadly(name: &str) -> bool {
+    LAST.contains(&name) || PANIC.contains(&name) || CALLERS.contains(&name)
+}
 
 /// The death of a program.
 pub struct Crash {
@@ -68,12 +75,20 @@ impl Crash {
     ) -> Result<Crash, CrashError> {
         let goroutines = scheduler.goroutines(go)?;
         let unwinder = scheduler.unwinder(go, threads).ok_or(CrashError::NoFunctions)?;
-        let dying = goroutines.all.into_iter().filter(Goroutine::is_alive).find_map(|goroutine| {
+        let mut dying = None;
+        for goroutine in goroutines.all.into_iter().filter(Goroutine::is_alive) {
             let frames: Vec<Frame<'_, '_>> =
                 unwinder.goroutine(&goroutine).take(MAX_FRAMES).collect();
-            let dies = frames.iter().any(|f| DEADLY[..3].contains(&f.func.name()));
-            dies.then(|| (message::of(go, &scheduler.panics(go, &goroutine), &frames), goroutine))
-        });
+            let is_in = |names: &[&str]| frames.iter().any(|f| names.contains(&f.func.name()));
+            let last = is_in(&LAST);
+            if last || (dying.is_none() && is_in(&PANIC)) {
+                let panics = scheduler.panics(go, &goroutine);
+                dying = Some((message::of(go, &panics, &frames), goroutine));
+            }
+            if last {
+                break;
+            }
+        }
         let (message, goroutine) = dying.ok_or(CrashError::Alive)?;
         let kind = message.as_deref().map_or(Kind::Other, Kind::of);
         Ok(Crash { goroutine, message, kind })
@@ -82,7 +97,7 @@ impl Crash {
 
 /// The frame of the program's own function that died, below what the runtime does while it dies.
 pub fn culprit(frames: &[Frame<'_, '_>]) -> Option<Culprit> {
-    let deadly = frames.iter().rposition(|f| DEADLY.contains(&f.func.name()))?;
+    let deadly = frames.iter().rposition(|f| is_deadly(f.func.name()))?;
     let below = frames.get(deadly + 1..)?;
     let user = below.iter().position(|f| !is_runtime(f.func.name()))?;
     let operation = below[..user].last().and_then(|f| operation(f.func.name()));
@@ -98,26 +113,34 @@ pub struct Culprit {
     pub operation: Option<(Op, Takes)>,
 }
 
-/// Where the goroutine with this number stands in the program itself: the innermost line of its stack
-/// that is none of the runtime's.
+/// Where these goroutines stand in the program itself: of each the innermost line of its stack that is
+/// none of the runtime's.
 pub fn stands<'a>(
     go: &Go<'a>,
     scheduler: &Scheduler,
     threads: &[Thread],
-    goroutine: u64,
-) -> Option<CodeFrame<'a>> {
-    let goroutines = scheduler.goroutines(go).ok()?;
-    let goroutine = goroutines.all.iter().find(|one| one.id == goroutine)?;
-    let unwinder = scheduler.unwinder(go, threads)?;
-    let lines = unwinder.goroutine(goroutine).take(MAX_FRAMES).flat_map(|frame| frame.lines());
-    lines.into_iter().find(|line| !is_runtime(line.function))
+    numbers: &HashSet<u64>,
+) -> HashMap<u64, CodeFrame<'a>> {
+    let (Ok(goroutines), Some(unwinder)) =
+        (scheduler.goroutines(go), scheduler.unwinder(go, threads))
+    else {
+        return HashMap::new();
+    };
+    let wanted = goroutines.all.iter().filter(|goroutine| numbers.contains(&goroutine.id));
+    let stands = wanted.filter_map(|goroutine| {
+        let frames = unwinder.goroutine(goroutine).take(MAX_FRAMES);
+        let mut lines = frames.flat_map(|frame| frame.lines());
+        Some((goroutine.id, lines.find(|line| !is_runtime(line.function))?))
+    });
+    stands.collect()
 }
 
 /// Whether a function is none of the program's own: of the runtime, or what the runtime calls.
 fn is_runtime(name: &str) -> bool {
     // The compiler's hash functions of key types are called by the runtime, and call it:
     // `type:.hash.T`, `type..hash.T` until 1.19. Assembly without a package (`memeqbody`) has no dot.
-    const OTHERS: [&str; 5] =
-        ["runtime.", "internal/runtime/", "internal/bytealg.", "type:.", "type.."];
-    !name.contains('.') || OTHERS.iter().any(|begin| name.starts_with(begin))
+    const CALLED: [&str; 3] = ["internal/bytealg.", "type:.", "type.."];
+    find::is_runtime(name)
+        || !name.contains('.')
+        || CALLED.iter().any(|begin| name.starts_with(begin))
 }

@@ -27,6 +27,8 @@ use std::rc::Rc;
 use mapscope_target::Addr;
 use rustc_hash::FxHashMap;
 
+pub(crate) use roots::is_runtime;
+
 pub use link::{Link, Node, NodeId, Trail};
 pub use scan::scan;
 pub use typing::{Candidate, Guess, MAX_CANDIDATES, Misfit, Why, misfit};

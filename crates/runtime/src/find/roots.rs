@@ -15,6 +15,6 @@ pub(super) fn globals(walker: &mut Walker<'_, '_>, of_runtime: bool) {
 }
 
 /// Whether a variable or function belongs to the runtime.
-pub(super) fn is_runtime(name: &str) -> bool {
+pub(crate) fn is_runtime(name: &str) -> bool {
     name.starts_with("runtime.") || name.starts_with("internal/runtime/")
 }

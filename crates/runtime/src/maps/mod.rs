@@ -77,6 +77,16 @@ pub struct HeaderField {
     pub meaning: String,
 }
 
+/// A field of a header: its name, where it is from the start of the header, its value, its meaning.
+fn field(
+    name: &'static str,
+    offset: u64,
+    value: impl ToString,
+    meaning: impl Into<String>,
+) -> HeaderField {
+    HeaderField { name, offset, value: value.to_string(), meaning: meaning.into() }
+}
+
 /// The mark that a writer sets in a header, so that others notice it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteMark {

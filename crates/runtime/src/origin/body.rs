@@ -6,6 +6,7 @@ use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, InstructionInf
 use mapscope_binary::{FileVa, Func};
 use rustc_hash::FxHashMap;
 
+use super::effect::{argument_register, gpr};
 use super::{Made, Origin, Spot};
 use crate::Go;
 
@@ -49,7 +50,7 @@ impl<'g, 'a> Body<'g, 'a> {
     /// Where argument `number` of the call that returns to `back` came from.
     pub fn argument(&self, back: FileVa, number: u8) -> Option<Origin> {
         let call = self.call_before(back)?;
-        let register = *super::effect::ARGUMENTS.get(usize::from(number))?;
+        let register = argument_register(number)?;
         Some(self.trace(call, Spot::Register(register)))
     }
 
@@ -69,7 +70,7 @@ impl<'g, 'a> Body<'g, 'a> {
     /// reached by.
     pub fn followed(&self, at: FileVa) -> Option<Origin> {
         let at = self.instructions.binary_search_by_key(&at.0, Instruction::ip).ok()?;
-        let base = super::effect::gpr(self.instructions[at].memory_base())?;
+        let base = gpr(self.instructions[at].memory_base())?;
         Some(self.trace(at, Spot::Register(base)))
     }
 

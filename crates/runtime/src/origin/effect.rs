@@ -5,13 +5,18 @@ use mapscope_binary::FileVa;
 
 use super::trace::Budget;
 use super::{Body, Kept, Made, Origin, Spot};
+use crate::code::{ARGUMENTS, CONTEXT};
 
-/// Numbers of the registers in the order in which Go passes integers and pointers (ABIInternal,
-/// cmd/compile/abi-internal.md; amd64): RAX, RBX, RCX, RDI, RSI, R8, R9, R10, R11.
-pub(super) const ARGUMENTS: [u8; 9] = [0, 3, 1, 7, 6, 8, 9, 10, 11];
+/// The number of the register in which a function takes its argument `number`.
+pub(super) fn argument_register(number: u8) -> Option<u8> {
+    gpr(*ARGUMENTS.get(usize::from(number))?)
+}
 
-/// The number of the register that holds the closure at a function's entry: RDX.
-pub(super) const CONTEXT: u8 = 2;
+/// Which argument or result the register of this number is.
+fn argument_in(register: u8) -> Option<u8> {
+    let found = ARGUMENTS.iter().position(|argument| gpr(*argument) == Some(register));
+    found.map(|number| number as u8)
+}
 
 /// What an instruction does to the place that is followed.
 pub(super) enum Effect {
@@ -46,11 +51,10 @@ impl Body<'_, '_> {
         if name.is_some_and(|name| keeps(name, number)) {
             return Effect::None;
         }
-        let result = ARGUMENTS.iter().position(|argument| *argument == number);
-        Effect::Makes(result.map_or(Made::Unknown, |result| Made::Result {
+        Effect::Makes(argument_in(number).map_or(Made::Unknown, |number| Made::Result {
             call: FileVa(i.next_ip()),
             callee,
-            number: result as u8,
+            number,
         }))
     }
 
@@ -178,11 +182,8 @@ impl Body<'_, '_> {
     /// Where `spot` came from, at the function's entry.
     pub(super) fn at_entry(spot: Spot) -> Made {
         match spot {
-            Spot::Register(CONTEXT) => Made::Context,
-            Spot::Register(number) => match ARGUMENTS.iter().position(|a| *a == number) {
-                Some(argument) => Made::Argument(argument as u8),
-                None => Made::Unknown,
-            },
+            Spot::Register(number) if gpr(CONTEXT) == Some(number) => Made::Context,
+            Spot::Register(number) => argument_in(number).map_or(Made::Unknown, Made::Argument),
             Spot::Slot(slot) if slot >= 0 => Made::Stacked(slot),
             Spot::Slot(_) => Made::Unknown,
         }

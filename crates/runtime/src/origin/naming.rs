@@ -111,19 +111,18 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         let mut fits = types.ids().filter_map(|ty| {
             let part = matches!(types.get(ty).kind, Kind::Struct(_))
                 .then(|| inside(self.go, ty, offset, true))??;
-            (part.ty == map && types.get(ty).named).then_some((ty, part.path))
+            (part.ty == map && types.get(ty).named).then_some((ty, part))
         });
-        let (holder, path) = fits.next()?;
+        let (holder, part) = fits.next()?;
         if fits.next().is_some() {
             return None;
         }
         let name =
             self.name(base).map_or_else(|| format!("(*{})", types.get(holder).name), |n| n.text);
-        let field = path.trim_start_matches('.').to_owned();
         Some(Named {
-            text: name + &path,
+            text: name + &part.path,
             what: What::Value(map),
-            field: Some(FieldOf { holder, path: field, offset }),
+            field: part.field(holder, offset),
             by: By::Elimination,
         })
     }
@@ -177,10 +176,8 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         };
         let inside = inside(self.go, holder, offset, deref)?;
         let what = if deref { What::Value(inside.ty) } else { What::Address(inside.ty) };
-        let path = inside.path.trim_start_matches('.').to_owned();
-        let whole = Some(FieldOf { holder, path, offset }).filter(|f| !f.path.is_empty());
-        let text = text + &inside.path;
-        Some(Named { text, what, field: nested(field, what, whole), by })
+        let field = nested(field, what, inside.field(holder, offset));
+        Some(Named { text: text + &inside.path, what, field, by })
     }
 
     /// The variable that DWARF says to be in one of the places where the value was kept.
@@ -213,11 +210,10 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
             return Some(Named { text, what, field: None, by: By::Dwarf });
         }
         let inside = inside(self.go, ty, offset, true)?;
-        let path = inside.path.trim_start_matches('.').to_owned();
         Some(Named {
             text: format!("{}{}", variable.name, inside.path),
             what: What::Value(inside.ty),
-            field: Some(FieldOf { holder: ty, path, offset }).filter(|f| !f.path.is_empty()),
+            field: inside.field(ty, offset),
             by: By::Dwarf,
         })
     }
@@ -236,20 +232,20 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
             };
             return Some(Named { text, what, field: None, by: By::Types });
         };
-        let sized = |ty| self.go.types.get(ty).size;
-        let (global, ty) = debug.globals().iter().find_map(|global| {
-            let inside = at.0.checked_sub(global.addr.0)?;
+        let before = debug.globals().iter().filter(|global| global.addr <= at);
+        let nearest = before.clone().map(|global| global.addr).max()?;
+        let offset = at.0 - nearest.0;
+        // Those of no size share their place with what follows.
+        let (global, ty) = before.filter(|global| global.addr == nearest).find_map(|global| {
             let ty = self.go.types.of_debug(global.ty);
-            (inside < sized(ty).max(1)).then_some((global, ty))
+            (offset < self.go.types.get(ty).size.max(1)).then_some((global, ty))
         })?;
-        let inside = inside(self.go, ty, at.0 - global.addr.0, deref)?;
+        let inside = inside(self.go, ty, offset, deref)?;
         let what = if deref { What::Value(inside.ty) } else { What::Address(inside.ty) };
-        let path = inside.path.trim_start_matches('.').to_owned();
         Some(Named {
             text: format!("{}{}", global.name, inside.path),
             what,
-            field: Some(FieldOf { holder: ty, path, offset: at.0 - global.addr.0 })
-                .filter(|f| !f.path.is_empty()),
+            field: inside.field(ty, offset),
             by: By::Dwarf,
         })
     }
@@ -351,6 +347,15 @@ struct Inside {
     /// How the source names the part: `.stats.byPath`, `[3].users`.
     path: String,
     ty: TypeId,
+}
+
+impl Inside {
+    /// The same as a field of the value of type `holder` that it lies `offset` bytes into; `None` where
+    /// it is the value itself.
+    fn field(&self, holder: TypeId, offset: u64) -> Option<FieldOf> {
+        let path = self.path.trim_start_matches('.').to_owned();
+        (!path.is_empty()).then_some(FieldOf { holder, path, offset })
+    }
 }
 
 /// What lies `offset` bytes into a value of type `ty`: the innermost part where the word itself is

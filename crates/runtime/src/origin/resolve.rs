@@ -7,6 +7,7 @@ use mapscope_binary::FileVa;
 use mapscope_target::{Addr, MemoryExt};
 use rustc_hash::FxHashMap;
 
+use super::effect::argument_register;
 use super::naming::dwarf_number;
 use super::{Body, Made, Origin, Spot};
 use crate::Go;
@@ -125,7 +126,7 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
         });
         loaded.or_else(|| {
             let Made::Argument(argument) = origin.made else { return None };
-            let register = dwarf_number(*super::effect::ARGUMENTS.get(usize::from(argument))?)?;
+            let register = dwarf_number(argument_register(argument)?)?;
             let kept = argument::kept(self.go, &frame.func, register, at);
             kept.iter().find_map(|kept| match kept {
                 argument::Kept::Slot(slot) => i32::try_from(*slot).ok(),

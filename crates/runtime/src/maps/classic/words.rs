@@ -4,7 +4,7 @@ use super::Classic;
 use super::header::{
     HASH_WRITING, Header, ITERATOR, OLD_ITERATOR, SAME_SIZE_GROW, SAMPLED_B, threshold,
 };
-use crate::maps::{Damage, HeaderField, MapAt, Reader};
+use crate::maps::{Damage, HeaderField, MapAt, Reader, field};
 
 impl Classic {
     pub(super) fn explain_header(
@@ -14,22 +14,16 @@ impl Classic {
     ) -> Result<Vec<HeaderField>, Damage> {
         let h = self.header(reader.memory, map.addr)?;
         let l = &self.hmap;
-        let field = |name, offset, value: String, meaning: String| HeaderField {
-            name,
-            offset,
-            value,
-            meaning,
-        };
         Ok(vec![
-            field("count", l.count, h.count.to_string(), "live entries: what len returns".into()),
+            field("count", l.count, h.count, "live entries: what len returns"),
             field("flags", l.flags, format!("{:#x}", h.flags), flag_words(h.flags)),
-            field("B", l.b, h.b.to_string(), b_words(&h)),
-            field("noverflow", l.noverflow, h.noverflow.to_string(), overflow_words(&h)),
-            field("hash0", l.hash0, format!("{:#x}", h.hash0), "seed of the hash".into()),
-            field("buckets", l.buckets, h.buckets.to_string(), buckets_words(&h)),
-            field("oldbuckets", l.oldbuckets, h.oldbuckets.to_string(), old_words(&h)),
-            field("nevacuate", l.nevacuate, h.nevacuate.to_string(), nevacuate_words(&h)),
-            field("extra", l.extra, h.extra.to_string(), extra_words(&h)),
+            field("B", l.b, h.b, b_words(&h)),
+            field("noverflow", l.noverflow, h.noverflow, overflow_words(&h)),
+            field("hash0", l.hash0, format!("{:#x}", h.hash0), "seed of the hash"),
+            field("buckets", l.buckets, h.buckets, buckets_words(&h)),
+            field("oldbuckets", l.oldbuckets, h.oldbuckets, old_words(&h)),
+            field("nevacuate", l.nevacuate, h.nevacuate, nevacuate_words(&h)),
+            field("extra", l.extra, h.extra, extra_words(&h)),
         ])
     }
 }

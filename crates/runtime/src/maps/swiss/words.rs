@@ -2,7 +2,7 @@
 
 use super::Swiss;
 use super::header::Header;
-use crate::maps::{Damage, HeaderField, MapAt, Reader};
+use crate::maps::{Damage, HeaderField, MapAt, Reader, field};
 
 impl Swiss {
     pub(super) fn explain_header(
@@ -12,30 +12,24 @@ impl Swiss {
     ) -> Result<Vec<HeaderField>, Damage> {
         let h = self.header(reader.memory, map.addr)?;
         let l = &self.map;
-        let field = |name, offset, value: String, meaning: String| HeaderField {
-            name,
-            offset,
-            value,
-            meaning,
-        };
         let mut fields = vec![
-            field("used", l.used, h.used.to_string(), "live entries: what len returns".into()),
-            field("seed", l.seed, format!("{:#x}", h.seed), "seed of the hash".into()),
-            field("dirPtr", l.dir_ptr, h.dir_ptr.to_string(), dir_words(&h)),
-            field("dirLen", l.dir_len, h.dir_len.to_string(), dir_len_words(&h)),
-            field("globalDepth", l.global_depth, h.depth.to_string(), depth_words(&h)),
-            field("globalShift", l.global_shift, h.shift.to_string(), shift_words(&h)),
-            field("writing", l.writing, h.writing.to_string(), writing_words(&h)),
+            field("used", l.used, h.used, "live entries: what len returns"),
+            field("seed", l.seed, format!("{:#x}", h.seed), "seed of the hash"),
+            field("dirPtr", l.dir_ptr, h.dir_ptr, dir_words(&h)),
+            field("dirLen", l.dir_len, h.dir_len, dir_len_words(&h)),
+            field("globalDepth", l.global_depth, h.depth, depth_words(&h)),
+            field("globalShift", l.global_shift, h.shift, shift_words(&h)),
+            field("writing", l.writing, h.writing, writing_words(&h)),
         ];
         if let (Some(offset), Some(possible)) = (l.tombstone_possible, h.tombstone_possible) {
             let meaning = match possible {
                 0 => "no delete has left a tombstone since the last rehash",
                 _ => "a delete may have left a tombstone",
             };
-            fields.push(field("tombstonePossible", offset, possible.to_string(), meaning.into()));
+            fields.push(field("tombstonePossible", offset, possible, meaning));
         }
         let cleared = format!("cleared {} times", h.clear_seq);
-        fields.push(field("clearSeq", l.clear_seq, h.clear_seq.to_string(), cleared));
+        fields.push(field("clearSeq", l.clear_seq, h.clear_seq, cleared));
         Ok(fields)
     }
 }

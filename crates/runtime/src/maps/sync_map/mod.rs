@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 
 use mapscope_target::{Addr, Fault, MemoryExt};
 
-use super::{HeaderField, LookupError, Seek, Survey};
+use super::{HeaderField, LookupError, Seek, Survey, field};
 use crate::Go;
 use crate::hash::{Hasher, NoHasher};
 use crate::types::TypeId;
@@ -151,16 +151,6 @@ impl SyncMap {
             Form::Trie(form) => form.lookup(go, self.at, key),
         }
     }
-}
-
-/// A field of a header: its name, where it is from the start of the header, its value, its meaning.
-fn field(
-    name: &'static str,
-    offset: u64,
-    value: impl ToString,
-    meaning: impl Into<String>,
-) -> HeaderField {
-    HeaderField { name, offset, value: value.to_string(), meaning: meaning.into() }
 }
 
 /// Bits of the state of a `sync.Mutex` (sync/mutex.go): above them the number of those who wait.

@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use mapscope_target::{Addr, Fault, MemoryExt, Why};
 
-use super::{ANY, Meet, Part, SyncEntry, SyncLookup, at_offset, field, mutex, pointer};
+use super::{ANY, Meet, Part, SyncEntry, SyncLookup, at_offset, mutex, pointer};
 use crate::Go;
-use crate::maps::{Damage, HeaderField, LookupError, Seek, entries};
+use crate::maps::{Damage, HeaderField, LookupError, Seek, entries, field};
 use crate::types::{Special, TypeId};
 
 /// `entry`: one pointer (sync/map.go).

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use mapscope_target::{Addr, Fault, MemoryExt, Why};
 
-use super::{Meet, Part, SyncEntry, SyncLookup, at_offset, field, mutex, pointer};
+use super::{Meet, Part, SyncEntry, SyncLookup, at_offset, mutex, pointer};
 use crate::Go;
 use crate::hash::{Hasher, NoHasher};
-use crate::maps::{Damage, HeaderField, LookupError, Seek};
+use crate::maps::{Damage, HeaderField, LookupError, Seek, field};
 use crate::types::{Kind, Special, TypeId};
 use crate::value::word;
 
