@@ -22,6 +22,9 @@ const PROGRAMS: [&str; 2] = ["zoo", "hashes"];
 /// What dies in many ways: of every release an executable, with DWARF and stripped.
 const CRASHES: &str = "crashes";
 
+/// What has the maps that programs rarely have: of every build of an executable, with DWARF and stripped.
+const ODD: &str = "odd";
+
 /// Builds every variant of the releases `only` names, and answers with their directory.
 ///
 /// The directory is named for the sources it was built from, and `target/fixtures` leads to it.
@@ -80,7 +83,10 @@ fn build(variant: &Variant, home: &Path) -> Result<()> {
             .iter()
             .try_for_each(|strip| compile(variant, "zoo", *strip, draft, &[]))?;
         let crashing = if variant.is_plain() { &[Strip::Nothing, Strip::Symbols][..] } else { &[] };
-        crashing.iter().try_for_each(|strip| compile(variant, CRASHES, *strip, draft, &[]))
+        crashing.iter().try_for_each(|strip| compile(variant, CRASHES, *strip, draft, &[]))?;
+        let odd = variant.mode == Mode::Exe;
+        let odd = if odd { &[Strip::Nothing, Strip::Symbols][..] } else { &[] };
+        odd.iter().try_for_each(|strip| compile(variant, ODD, *strip, draft, &[]))
     })
 }
 
@@ -159,7 +165,7 @@ pub(crate) fn source_hash() -> Result<String> {
     for part in ["pins.rs", "variants.rs", "fixtures.rs"] {
         hash.update(fs::read(checkout().join("xtask/src").join(part))?);
     }
-    for program in PROGRAMS.into_iter().chain([ANYWHERE, CRASHES]) {
+    for program in PROGRAMS.into_iter().chain([ANYWHERE, CRASHES, ODD]) {
         let mut files = fs::read_dir(source_dir().join(program))?
             .map(|entry| entry.map(|entry| entry.path()))
             .collect::<Result<Vec<_>, _>>()?;

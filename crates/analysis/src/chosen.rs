@@ -58,7 +58,7 @@ impl Chosen {
         let refused = |message: String| Error::NotFound { message, hint: None };
         let missing = || refused(format!("the executable has no type {name}"));
         let ty = go.type_named(name).ok_or_else(missing)?;
-        let likely = matches!(chosen.typed_by, "" | "code" | "hash" | "elimination")
+        let likely = matches!(chosen.typed_by, "" | "unlisted" | "code" | "hash" | "elimination")
             && chosen.sync_map(go).is_none();
         if let Some(known) = chosen.ty.filter(|known| *known != ty && !likely) {
             let known = go.types.get(known).name.clone();
@@ -109,14 +109,17 @@ impl Chosen {
 
     /// Which map it is, as the head of a report.
     pub(crate) fn fields(&self, go: &Go<'_>) -> Vec<Field<'static>> {
-        let type_name = self.ty.map_or_else(|| "map[?]?".into(), |t| go.types.get(t).name.clone());
+        let type_name = match self.ty {
+            Some(ty) => Cell::text(go.types.get(ty).name.clone()),
+            None => Cell::worded("map[?]?", Cell::Empty),
+        };
         let path = match self.path.is_empty() {
             true => Cell::Empty,
             false => Cell::text(self.path.clone()),
         };
         vec![
             Field::new("addr", "address", Cell::Addr(self.addr.0)),
-            Field::new("type", "type", Cell::text(type_name)),
+            Field::new("type", "type", type_name),
             Field::new("typed_by", "typed by", Cell::text(self.typed_by)),
             Field::new("path", "path", path),
             Field::new("len", "len", Cell::read(self.len(go), Cell::Count)),

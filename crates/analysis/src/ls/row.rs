@@ -65,6 +65,8 @@ pub struct MapRow {
     pub addr: u64,
     /// The type as reflect prints it; `map[?]?` where it is not known.
     pub type_name: String,
+    /// Whether the type is known.
+    pub typed: bool,
     /// `classic`, `swiss`, `swiss-split`, or the form of a `sync.Map`.
     pub shape: &'static str,
     /// Live entries.
@@ -83,8 +85,8 @@ pub struct MapRow {
     pub path: String,
     /// `walk`, `pointer` or `scan`.
     pub found_by: &'static str,
-    /// `static`, `interface`, `code`, `array`, `hash` or `elimination`; empty where the type is not
-    /// known.
+    /// `static`, `interface`, `code`, `array`, `hash` or `elimination`; where the type is not known
+    /// `unlisted` if it is none of those of the executable, else empty.
     pub typed_by: &'static str,
     /// `bytes` and `wasted` are estimates.
     pub estimated: bool,
@@ -101,6 +103,7 @@ impl MapRow {
         MapRow {
             addr: map.found.addr.0,
             type_name: type_name(go, map),
+            typed: map.found.ty.is_some(),
             shape: map.shape,
             len: survey.len,
             capacity: survey.capacity,
@@ -131,9 +134,10 @@ impl MapRow {
         };
         sink.row(&[
             Cell::Addr(self.addr),
-            match &self.likely {
-                Some(likely) => Cell::worded(likely.words(), Cell::text(self.type_name.as_str())),
-                None => Cell::text(self.type_name.as_str()),
+            match (&self.likely, self.typed) {
+                (Some(likely), _) => Cell::worded(likely.words(), Cell::Empty),
+                (None, false) => Cell::worded(self.type_name.as_str(), Cell::Empty),
+                (None, true) => Cell::text(self.type_name.as_str()),
             },
             Cell::text(self.shape),
             size(Cell::Count(self.len)),
@@ -190,6 +194,11 @@ pub(super) fn notes(findings: &Findings, chosen: &[Surveyed]) -> Vec<Note> {
          hash function puts the keys where they lie. What they hold is sure, its name likely",
     );
     tell(count(|m| m.found.ty.is_none()), "of unknown type");
+    tell(
+        count(|m| m.found.typed_by == TypedBy::Unlisted),
+        "of these are of a type that the executable does not list, as reflect.MapOf makes them: their \
+         storage itself shows that they are maps",
+    );
     let guessed = chosen.iter().filter(|m| findings.guesses.contains_key(&m.found.addr)).count();
     tell(
         guessed,
@@ -200,6 +209,11 @@ pub(super) fn notes(findings: &Findings, chosen: &[Surveyed]) -> Vec<Note> {
         count(|m| m.survey().estimated && m.found.ty.is_some()),
         "with an estimated size: their overflow buckets are only sampled by the runtime \
          (`mapscope show` counts them), or an array of theirs could not be measured",
+    );
+    tell(
+        findings.unfit as usize,
+        "objects of the heap look like headers of maps, but their storage fits no type of map: \
+         remains of freed maps, or no maps. They are not listed",
     );
     notes
 }

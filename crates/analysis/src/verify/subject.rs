@@ -16,8 +16,8 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) fn of(found: &Found) -> Subject {
-        let typed =
-            !matches!(found.typed_by, TypedBy::Hash | TypedBy::Elimination | TypedBy::Nothing);
+        use TypedBy::{Elimination, Hash, Nothing, Unlisted};
+        let typed = !matches!(found.typed_by, Hash | Elimination | Unlisted | Nothing);
         let proven = found.found_by == FoundBy::Walk && typed;
         Subject { addr: found.addr, ty: found.ty, held: found.held, proven }
     }

@@ -54,7 +54,7 @@ pub(super) fn one(
             hint: Some("`mapscope verify TARGET` verifies every map".into()),
         });
     }
-    let proven = !matches!(chosen.typed_by, "hash" | "elimination" | "");
+    let proven = !matches!(chosen.typed_by, "hash" | "elimination" | "unlisted" | "");
     let subject = Subject { addr: chosen.addr, ty: chosen.ty, held: None, proven };
     let suspects = suspects(go, &[subject], racing, tally)?;
     Ok(suspects.into_iter().map(|suspect| suspect.bad(go, chosen.path.clone(), racing)).collect())

@@ -123,6 +123,7 @@ fn compile(source: &str) -> Result<Condition, Failure> {
     let sample = MapRow {
         addr: 0xc0_0000_0000,
         type_name: "map[string]int".into(),
+        typed: true,
         shape: "swiss",
         len: 7,
         capacity: 8,

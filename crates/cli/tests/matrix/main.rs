@@ -10,6 +10,7 @@ mod broken;
 mod goroutines;
 mod library;
 mod lookup;
+mod odd;
 mod packed;
 mod run;
 mod zoo;
@@ -47,6 +48,7 @@ fn trials(variant: &Variant) -> Vec<Trial> {
     if variant.name.ends_with("-exe") {
         trials.push(trial(variant, "broken", broken::broken));
         trials.push(trial(variant, "goroutines", goroutines::goroutines));
+        trials.extend(odd::trials(variant));
     }
     if variant.name.ends_with("-exe") || variant.name.ends_with("-cgo") {
         trials.push(trial(variant, "agreement", agreement::agreement));

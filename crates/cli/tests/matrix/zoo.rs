@@ -46,6 +46,12 @@ impl Variant {
         self.dir.join(format!("zoo{}", self.strip))
     }
 
+    /// The program that has odd maps, stripped or not, where it was built.
+    pub(crate) fn odd(&self) -> Option<PathBuf> {
+        let odd = self.dir.join(format!("odd{}", self.strip));
+        odd.exists().then_some(odd)
+    }
+
     /// The same program stripped, where it was built so.
     pub(crate) fn stripped(&self, strip: &'static str) -> Option<Variant> {
         let name = format!("{}{strip}", self.name);
@@ -74,6 +80,13 @@ impl Zoo {
     pub(crate) fn waiting(variant: &Variant) -> Zoo {
         let mut command = Command::new(variant.zoo());
         command.stderr(Stdio::inherit());
+        Zoo::start(command)
+    }
+
+    /// Starts the program that has odd maps, in this mode.
+    pub(crate) fn odd(exe: &Path, mode: &str) -> Zoo {
+        let mut command = Command::new(exe);
+        command.arg(mode).stderr(Stdio::inherit());
         Zoo::start(command)
     }
 

@@ -93,6 +93,9 @@ pub enum TypedBy {
     /// It is the only map type of the binary whose buckets or groups fit the storage, and whose
     /// keys and elems decode. Likely, not proven.
     Elimination,
+    /// It is not: none of the types that are known fits. That it is a map shows in its buckets or
+    /// groups themselves. `reflect.MapOf` makes types that no list has.
+    Unlisted,
     /// It is not: no evidence, or several types fit.
     Nothing,
 }
@@ -107,6 +110,7 @@ impl TypedBy {
             TypedBy::Array => "array",
             TypedBy::Hash => "hash",
             TypedBy::Elimination => "elimination",
+            TypedBy::Unlisted => "unlisted",
             TypedBy::Nothing => "",
         }
     }
@@ -126,6 +130,9 @@ pub struct Findings {
     /// Values behind variables on stacks that cannot be what their type says: the variables are
     /// dead, or not written yet.
     pub dead: u64,
+    /// Objects of the heap that may be headers of maps by what is in them, but whose storage fits no
+    /// type that is known, and is not sure to be of a map: they are not among `maps`.
+    pub unfit: u64,
 }
 
 /// Walks from the roots, then scans for what the walk has not met.

@@ -50,6 +50,7 @@ pub fn scan(go: &Go<'_>, findings: &mut Findings) {
         go.flow()
     });
     look(&mut batch);
+    findings.unfit = types.unfit();
     if let Err(fault) = outcome {
         findings.missing.push(format!("the list of the heap's spans: {fault}"));
     }

@@ -25,6 +25,11 @@ impl SizeClasses {
         self.0.get(usize::from(class)).map(|size| u64::from(*size))
     }
 
+    /// The largest class; 0 without a table.
+    pub(super) fn largest(&self) -> u64 {
+        self.0.iter().copied().max().map_or(0, u64::from)
+    }
+
     /// The bytes an object of `size` takes: its class, or whole pages above the largest class.
     /// Without a table, `size` itself.
     pub fn rounded(&self, size: u64, page_size: u64) -> u64 {

@@ -145,8 +145,14 @@ impl<'a> Heap<'a> {
 
     /// The bytes an allocation of `size` takes, by its size class.
     pub fn rounded(&self, size: u64, pointers: bool) -> u64 {
-        let header = if self.span.has_headers() && pointers && size > NO_HEADER { 8 } else { 0 };
-        self.classes.rounded(size.saturating_add(header), self.geometry.page_size)
+        let headed = self.span.has_headers() && pointers && size > NO_HEADER;
+        let with_header = size.saturating_add(8);
+        // What is larger than every class has its type in its span (`roundupsize`, runtime/msize.go).
+        let size = match headed && with_header <= self.classes.largest() {
+            true => with_header,
+            false => size,
+        };
+        self.classes.rounded(size, self.geometry.page_size)
     }
 
     /// The span that `addr` lies in, if it is one that holds objects.

@@ -9,6 +9,7 @@ mod entry;
 mod lines;
 mod lookup;
 mod placed;
+mod strides;
 mod survey;
 mod swiss;
 mod sync_map;
@@ -184,6 +185,16 @@ pub trait MapShape {
         at: Addr,
         stack: Option<&Range<Addr>>,
     ) -> Result<Option<Addr>, Damage>;
+
+    /// Whether the map at `at`, which [`MapShape::prove`] let pass, can be nothing but a map though
+    /// no type is known that fits it: every mark of its buckets or groups is legal, they hold as many
+    /// entries as the header says, and one slot at least is free. `false` where that is not so, or too
+    /// much would have to be read, or it is being written.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is no map.
+    fn stands_alone(&self, reader: Reader<'_>, at: Addr) -> Result<bool, Damage>;
 }
 
 /// The implementation that is in the binary, by its structures; the newest is tried first.

@@ -15,7 +15,7 @@ mod listed;
 mod pointee;
 mod subject;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -47,6 +47,8 @@ pub(super) struct MapTypes<'g, 'a> {
     guesses: RefCell<FxHashSet<Rc<Guess>>>,
     /// How rarely programs have maps of a type, and its name.
     ranks: RefCell<FxHashMap<TypeId, Rc<Rank>>>,
+    /// What looked like a map, and fitted no type.
+    unfit: Cell<u64>,
 }
 
 /// What the allocator keeps of an array without a type: its size class, whether it has pointers,
@@ -69,6 +71,8 @@ pub(super) struct Typing {
 impl Typing {
     /// No type is known.
     pub(super) const UNKNOWN: Typing = Typing { ty: None, by: TypedBy::Nothing, guess: None };
+    /// It is a map, and none of the types that are known.
+    const UNLISTED: Typing = Typing { ty: None, by: TypedBy::Unlisted, guess: None };
 
     pub(super) fn known(ty: TypeId, by: TypedBy) -> Typing {
         Typing { ty: Some(ty), by, guess: None }
@@ -86,6 +90,20 @@ struct Left {
     /// Of one of these not all that was looked for could be read.
     open: bool,
 }
+
+/// Why nothing is said of the type of what may be a map.
+enum Untyped {
+    /// It was not all read, which is missing from the answer.
+    Unread,
+    /// No type that is known fits what is there.
+    Unfit,
+    /// The allocator says that its array is none of a map.
+    NoMap,
+}
+
+/// How names of the types of buckets and groups begin (`tconv2`,
+/// cmd/compile/internal/types/fmt.go).
+const STORAGE: [&str; 3] = ["map.group[", "map.bucket[", "noalg.map."];
 
 /// What came of the trial of one type.
 struct Trial {
@@ -109,6 +127,7 @@ impl<'g, 'a> MapTypes<'g, 'a> {
             leads: Leads::default(),
             guesses: RefCell::default(),
             ranks: RefCell::default(),
+            unfit: Cell::default(),
         }
     }
 
@@ -122,23 +141,54 @@ impl<'g, 'a> MapTypes<'g, 'a> {
     }
 
     /// The type of the map at `addr`, whose first array is at `array`. `None` where no map type of
-    /// the binary fits what is there, so that it is no map.
+    /// the binary fits what is there, and it is not sure to be a map: [`MapTypes::unfit`] counts it.
     pub(super) fn of(&self, addr: Addr, array: Option<Addr>) -> Option<Typing> {
         let Some(array) = array else { return Some(Typing::UNKNOWN) };
-        let typing = self.by_array(addr, array)?;
+        let typing = match self.by_array(addr, array) {
+            Ok(typing) => typing,
+            Err(Untyped::Unfit) if self.stands_alone(addr) => Typing::UNLISTED,
+            Err(Untyped::Unfit) => {
+                self.unfit.set(self.unfit.get() + 1);
+                return None;
+            }
+            Err(Untyped::Unread | Untyped::NoMap) => return None,
+        };
         // A type that could not be read may fit as well.
         Some(if self.is_partial() { Typing::UNKNOWN } else { typing })
     }
 
-    fn by_array(&self, addr: Addr, array: Addr) -> Option<Typing> {
+    /// How many times what looked like a map fitted no type.
+    pub(super) fn unfit(&self) -> u64 {
+        self.unfit.get()
+    }
+
+    fn by_array(&self, addr: Addr, array: Addr) -> Result<Typing, Untyped> {
         if let Some(storage) = self.go.heap.type_word(array) {
-            return match self.listed().by_storage.get(&storage)?.as_slice() {
-                [one] => Some(Typing::known(*one, TypedBy::Array)),
-                several => self.decide(&mut Subject::new(addr), several),
+            return match self.listed().by_storage.get(&storage).map(Vec::as_slice) {
+                Some([one]) => Ok(Typing::known(*one, TypedBy::Array)),
+                Some(several) => self.decide(&mut Subject::new(addr), several),
+                None => Err(self.foreign(storage)),
             };
         }
         let able = self.able(array);
         self.decide(&mut Subject::new(addr), &able)
+    }
+
+    /// What is to be said of a map whose array has a type that is of no map type that is known. Of
+    /// types made at run time only the runtime knows the names: those may be of buckets or groups.
+    fn foreign(&self, storage: Addr) -> Untyped {
+        let Ok(ty) = self.go.type_word(storage) else { return Untyped::NoMap };
+        let made = !self.go.modules.iter().any(|module| module.types.contains(&storage));
+        let name = &self.go.types.get(ty).name;
+        match made || STORAGE.iter().any(|of| name.starts_with(of)) {
+            true => Untyped::Unfit,
+            false => Untyped::NoMap,
+        }
+    }
+
+    fn stands_alone(&self, addr: Addr) -> bool {
+        let (alone, _) = self.go.apart(|| self.go.shape.stands_alone(self.go.reader(), addr));
+        alone.unwrap_or(false)
     }
 
     /// Whether there may be types that were not met, as something could not be read.
@@ -242,16 +292,16 @@ impl<'g, 'a> MapTypes<'g, 'a> {
 
     /// What is to be said of a map that is of one of these types, or of none. What could not be read
     /// rules out no type, and is missing from the answer where it leaves one open.
-    fn decide(&self, subject: &mut Subject, types: &[TypeId]) -> Option<Typing> {
+    fn decide(&self, subject: &mut Subject, types: &[TypeId]) -> Result<Typing, Untyped> {
         let left = self.left(subject, types);
         let (typing, open) = match left.types.as_slice() {
             // A map, but of a type that is not listed, or broken.
             [] if left.refuted => (Typing::UNKNOWN, false),
             [] if subject.is_unread() => {
                 self.go.lose(subject.lost);
-                return None;
+                return Err(Untyped::Unread);
             }
-            [] => return None,
+            [] => return Err(Untyped::Unfit),
             [one] if left.placed.bits >= ENOUGH_BITS => {
                 (Typing::known(*one, TypedBy::Hash), left.open)
             }
@@ -262,10 +312,10 @@ impl<'g, 'a> MapTypes<'g, 'a> {
             }
         };
         if !open {
-            return Some(typing);
+            return Ok(typing);
         }
         self.go.lose(subject.lost);
-        Some(if typing.ty.is_none() { typing } else { Typing::UNKNOWN })
+        Ok(if typing.ty.is_none() { typing } else { Typing::UNKNOWN })
     }
 
     /// The likeliest of several types, all of which a map can be of; and whether something that

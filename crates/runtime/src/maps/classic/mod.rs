@@ -3,6 +3,7 @@
 //! Go until 1.23, and 1.24 and 1.25 with `GOEXPERIMENT=noswissmap` (runtime/map.go,
 //! runtime/map_noswiss.go). The layout and the meaning of every mark are the same in all of them.
 
+mod alone;
 mod buckets;
 mod header;
 mod lookup;
@@ -146,5 +147,9 @@ impl MapShape for Classic {
         stack: Option<&Range<Addr>>,
     ) -> Result<Option<Addr>, Damage> {
         self.prove_header(reader, header, at, stack)
+    }
+
+    fn stands_alone(&self, reader: Reader<'_>, at: Addr) -> Result<bool, Damage> {
+        self.is_alone(reader, at)
     }
 }

@@ -77,7 +77,7 @@ fn prove_bucket(reader: Reader<'_>, bucket: Addr, at: Addr) -> Result<(), Damage
 }
 
 /// `emptyRest` (0) means that nothing follows: no entry stands behind it.
-fn rest_is_last(tops: &[u8; SLOTS]) -> bool {
+pub(super) fn rest_is_last(tops: &[u8; SLOTS]) -> bool {
     let rest = tops.iter().position(|t| *t == 0).unwrap_or(SLOTS);
     tops[rest..].iter().all(|t| *t == 0)
 }

@@ -4,6 +4,7 @@
 //! Go since 1.24 (internal/runtime/maps). Whether keys and elems stand side by side or in split
 //! groups (1.27, `GOEXPERIMENT=mapsplitgroup`) is in [`SlotLayout`] and makes no difference here.
 
+mod alone;
 mod header;
 mod lookup;
 mod placed;
@@ -175,5 +176,9 @@ impl MapShape for Swiss {
         stack: Option<&Range<Addr>>,
     ) -> Result<Option<Addr>, Damage> {
         self.prove_header(reader, header, at, stack)
+    }
+
+    fn stands_alone(&self, reader: Reader<'_>, at: Addr) -> Result<bool, Damage> {
+        self.is_alone(reader, at)
     }
 }
