@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{autopsy, demo, doctor, entries, get, goroutines, info, ls, show, verify};
+use crate::commands::{
+    autopsy, catch, demo, doctor, entries, get, goroutines, info, ls, show, verify,
+};
 
 /// See inside every map of a Go program: of a live process or of a core, without a rebuild.
 #[derive(Debug, Parser)]
@@ -31,6 +33,7 @@ pub(crate) enum Command {
     Goroutines(goroutines::Args),
     Verify(verify::Args),
     Autopsy(autopsy::Args),
+    Catch(catch::Args),
     Demo(demo::Args),
 }
 

@@ -14,6 +14,7 @@ mod dump;
 mod elf_head;
 mod facts;
 mod fault;
+mod keep;
 mod live;
 mod memory;
 mod process;
@@ -33,12 +34,13 @@ pub use facts::{
     Unknown,
 };
 pub use fault::{Fault, Why};
+pub use keep::{KeepError, Kept, Snapshot, Why as KeptFor};
 pub use live::{
-    Freeze, FreezeError, LEAST_CACHE_LIMIT, Live, MOST_CACHE_LIMIT, Obstacle, OpenLiveError, Pause,
-    WhenFull,
+    Freeze, FreezeError, Hold, LEAST_CACHE_LIMIT, Live, MOST_CACHE_LIMIT, Obstacle, OpenLiveError,
+    Pause, WhenFull,
 };
 pub use memory::{Memory, MemoryExt};
-pub use process::{Access, Mapping, Registers, Thread};
+pub use process::{Access, Mapping, Registers, Thread, ThreadState};
 pub use progress::Progress;
 pub use recording::{
     ExePart, FormatError, OpenRecordingError, RECORDING_MAGIC, Recorder, Recording, Written,

@@ -64,3 +64,32 @@ impl Registers {
         Addr(self.general[7])
     }
 }
+
+/// One thread, as the kernel gives it to its tracer and writes it into a core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadState {
+    /// The kernel's thread id.
+    pub tid: u32,
+    /// `user_regs_struct` (sys/user.h of amd64): r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax,
+    /// rcx, rdx, rsi, rdi, orig_rax, rip, cs, eflags, rsp, ss, fs_base, gs_base, ds, es, fs, gs. The
+    /// first 21 are the kernel's `pt_regs`, in its order.
+    pub raw: [u64; 27],
+    /// `user_fpregs_struct`, where it could be had.
+    pub floating: Option<Box<[u8; 512]>>,
+}
+
+impl ThreadState {
+    /// The registers by their names.
+    pub fn registers(&self) -> Registers {
+        Registers {
+            general: GENERAL.map(|index| self.raw[index]),
+            rip: self.raw[RIP],
+            fs_base: self.raw[FS_BASE],
+        }
+    }
+}
+
+/// Where `user_regs_struct` has each of [`Registers::general`].
+pub(crate) const GENERAL: [usize; 16] = [10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0];
+pub(crate) const RIP: usize = 16;
+pub(crate) const FS_BASE: usize = 21;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use mapscope_binary::{CodeFrame, FileVa};
 use mapscope_report::{Cell, Field, Value};
-use mapscope_runtime::crash::{Crash, culprit};
+use mapscope_runtime::crash::Crash;
 use mapscope_runtime::goroutine::Scheduler;
 use mapscope_runtime::holders::{Op, Takes, operation};
 use mapscope_runtime::origin::{Body, Made, Origin, Resolver};
@@ -64,7 +64,7 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         crash: &Crash,
         frames: &'f [Frame<'p, 'a>],
     ) -> Option<Scene<'f, 'p, 'g, 'a>> {
-        let culprit = culprit(frames)?;
+        let culprit = crash.culprit(frames)?;
         Some(Scene {
             go,
             scheduler,

@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub(crate) mod autopsy;
+pub(crate) mod catch;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod entries;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Goroutines(args) => goroutines::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Autopsy(args) => autopsy::run(&args),
+        Command::Catch(args) => catch::run(&args),
         Command::Demo(args) => demo::run(&args),
     }
 }

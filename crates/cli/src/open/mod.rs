@@ -49,6 +49,14 @@ impl Given {
     }
 }
 
+/// The process that a user means by a number.
+pub(crate) fn process(number: &str) -> anyhow::Result<u32> {
+    match number.bytes().all(|b| b.is_ascii_digit()) {
+        true => pid(number),
+        false => Err(Failure::new(format!("`{number}` is no process id")).into()),
+    }
+}
+
 fn pid(digits: &str) -> anyhow::Result<u32> {
     match digits.parse() {
         // The kernel's PID_MAX_LIMIT is 2^22; 0 is no process.

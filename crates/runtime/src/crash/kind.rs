@@ -51,6 +51,13 @@ impl Kind {
         known.map_or(Kind::Other, |(_, kind)| *kind)
     }
 
+    /// What the runtime says of it, where that is the same words each time and in every release.
+    pub fn text(self) -> Option<&'static str> {
+        let varies = matches!(self, Kind::Unhashable | Kind::SmallMapFull | Kind::Other);
+        let known = TEXTS.iter().find(|(_, kind)| *kind == self && !varies);
+        known.map(|(text, _)| *text)
+    }
+
     /// Its name.
     pub fn word(self) -> &'static str {
         match self {

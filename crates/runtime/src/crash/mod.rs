@@ -1,7 +1,9 @@
 //! How a Go program died: which goroutine, of what, and in which operation of a map.
 
+mod caught;
 mod kind;
 mod message;
+mod sites;
 mod suspects;
 
 use std::collections::{HashMap, HashSet};
@@ -16,6 +18,7 @@ use crate::stack::Frame;
 use crate::{Go, OpenError};
 
 pub use kind::{Advice, Kind};
+pub use sites::{Site, sites};
 pub use suspects::{Suspect, Work, suspects};
 
 /// Frames looked into on one stack.
@@ -44,6 +47,8 @@ pub struct Crash {
     pub message: Option<String>,
     /// What kind of death that is.
     pub kind: Kind,
+    /// It was stopped before it died: the innermost frame is where it begins to.
+    pub caught: bool,
 }
 
 /// Why a death cannot be told.
@@ -75,6 +80,9 @@ impl Crash {
     ) -> Result<Crash, CrashError> {
         let goroutines = scheduler.goroutines(go)?;
         let unwinder = scheduler.unwinder(go, threads).ok_or(CrashError::NoFunctions)?;
+        if let Some(crash) = caught::find(go, scheduler, &unwinder, threads, &goroutines.all) {
+            return Ok(crash);
+        }
         let mut dying = None;
         for goroutine in goroutines.all.into_iter().filter(Goroutine::is_alive) {
             let frames: Vec<Frame<'_, '_>> =
@@ -91,17 +99,30 @@ impl Crash {
         }
         let (message, goroutine) = dying.ok_or(CrashError::Alive)?;
         let kind = message.as_deref().map_or(Kind::Other, Kind::of);
-        Ok(Crash { goroutine, message, kind })
+        Ok(Crash { goroutine, message, kind, caught: false })
+    }
+
+    /// The frame of the program's own function that died.
+    pub fn culprit(&self, frames: &[Frame<'_, '_>]) -> Option<Culprit> {
+        match self.caught {
+            true => culprit_above(frames, 0),
+            false => culprit(frames),
+        }
     }
 }
 
 /// The frame of the program's own function that died, below what the runtime does while it dies.
-pub fn culprit(frames: &[Frame<'_, '_>]) -> Option<Culprit> {
+fn culprit(frames: &[Frame<'_, '_>]) -> Option<Culprit> {
     let deadly = frames.iter().rposition(|f| is_deadly(f.func.name()))?;
-    let below = frames.get(deadly + 1..)?;
+    culprit_above(frames, deadly + 1)
+}
+
+/// The same, below the `skipped` innermost frames.
+fn culprit_above(frames: &[Frame<'_, '_>], skipped: usize) -> Option<Culprit> {
+    let below = frames.get(skipped..)?;
     let user = below.iter().position(|f| !is_runtime(f.func.name()))?;
     let operation = below[..user].last().and_then(|f| operation(f.func.name()));
-    Some(Culprit { user: deadly + 1 + user, operation })
+    Some(Culprit { user: skipped + user, operation })
 }
 
 /// Where a program died.

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use super::header::{u16_at, u32_at, u64_at};
+use crate::process::{FS_BASE, GENERAL, RIP};
 use crate::{Addr, Crash, Registers, Thread, procfs};
 
 const NT_PRSTATUS: u32 = 1;
@@ -24,10 +25,6 @@ pub(super) const PATH_MAX: usize = 4096;
 
 /// Where the notes of an `elf_prstatus` keep `pr_reg`.
 const PR_REG: usize = 112;
-/// The order of `user_regs_struct` in `pr_reg`, for each of [`Registers::general`].
-const GENERAL: [usize; 16] = [10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0];
-const RIP: usize = 16;
-const FS_BASE: usize = 21;
 
 /// What the notes say.
 #[derive(Default)]

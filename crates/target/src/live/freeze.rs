@@ -132,7 +132,7 @@ impl Live {
             Err(error) => {
                 // The plan left garbage in the kept pages.
                 cache.forget();
-                return Err(self.explain(error));
+                return Err(explain(self.pid, error));
             }
         };
         cache.refresh(&plan, &self.remote, &self.expired);
@@ -164,23 +164,22 @@ impl Live {
         let name = crate::procfs::Status::of(by).map_or_else(|_| "?".into(), |s| s.name());
         Err(FreezeError::Traced { pid, by, name })
     }
+}
 
-    fn explain(&self, error: StopError) -> FreezeError {
-        let pid = self.pid;
-        match error {
-            StopError::Gone => FreezeError::Gone { pid },
-            StopError::Cancelled => FreezeError::Cancelled,
-            StopError::Tasks(source) => FreezeError::Io { pid, source },
-            StopError::Stuck { tid, state } => {
-                FreezeError::Stuck { pid, tid, state: state.unwrap_or('?') }
-            }
-            StopError::Refused { tid, errno } => FreezeError::Denied {
-                pid,
-                tid,
-                errno: errno.desc().to_owned(),
-                obstacles: Obstacle::find(pid),
-            },
+pub(super) fn explain(pid: u32, error: StopError) -> FreezeError {
+    match error {
+        StopError::Gone => FreezeError::Gone { pid },
+        StopError::Cancelled => FreezeError::Cancelled,
+        StopError::Tasks(source) => FreezeError::Io { pid, source },
+        StopError::Stuck { tid, state } => {
+            FreezeError::Stuck { pid, tid, state: state.unwrap_or('?') }
         }
+        StopError::Refused { tid, errno } => FreezeError::Denied {
+            pid,
+            tid,
+            errno: errno.desc().to_owned(),
+            obstacles: Obstacle::find(pid),
+        },
     }
 }
 

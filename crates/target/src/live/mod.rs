@@ -2,10 +2,11 @@
 
 mod cache;
 mod freeze;
+mod hold;
 mod lines;
 mod obstacle;
 mod open;
-mod remote;
+pub(crate) mod remote;
 mod tracer;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use cache::WhenFull;
 pub use freeze::{Freeze, FreezeError, Pause};
+pub use hold::Hold;
 pub use obstacle::Obstacle;
 pub(crate) use obstacle::undumpable;
 pub use open::OpenLiveError;

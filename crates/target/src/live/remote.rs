@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use crate::Why;
 
 /// A process whose memory we may read.
-pub(super) struct Remote {
+pub(crate) struct Remote {
     pid: Pid,
     /// `/proc/PID/mem`. It stays with this process's memory: it never reads a later process that
     /// has come to the same pid.
@@ -23,13 +23,13 @@ pub(super) struct Remote {
 
 impl Remote {
     /// The process `pid`, whose `/proc/PID/mem` is `mem`.
-    pub(super) fn new(pid: u32, mem: File) -> Remote {
+    pub(crate) fn new(pid: u32, mem: File) -> Remote {
         let pid = Pid::from_raw(pid as i32);
         Remote { pid, mem, mem_only: AtomicBool::new(false) }
     }
 
     /// Reads as much of `buf` from `addr` on as there is in one piece: at least one byte.
-    pub(super) fn read(&self, addr: u64, buf: &mut [u8]) -> Result<usize, Why> {
+    pub(crate) fn read(&self, addr: u64, buf: &mut [u8]) -> Result<usize, Why> {
         if buf.is_empty() {
             return Ok(0);
         }
@@ -67,7 +67,7 @@ impl Remote {
 
     /// Fills `buf` or fails at the first byte that cannot be read, whose distance from `addr` is
     /// returned.
-    pub(super) fn read_exact(&self, addr: u64, buf: &mut [u8]) -> Result<(), (usize, Why)> {
+    pub(crate) fn read_exact(&self, addr: u64, buf: &mut [u8]) -> Result<(), (usize, Why)> {
         let mut done = 0;
         while done < buf.len() {
             let at = addr.checked_add(done as u64).ok_or((done, Why::Overflow))?;
@@ -79,7 +79,7 @@ impl Remote {
     /// Reads `unit` bytes at each of these rising multiples of `unit` into `buf`, one after the
     /// other, and says how many it read before one that cannot be read. Neighbours are read in one
     /// piece. At most `IOV_MAX` (1024) of them.
-    pub(super) fn read_units(&self, unit: usize, numbers: &[u64], buf: &mut [u8]) -> usize {
+    pub(crate) fn read_units(&self, unit: usize, numbers: &[u64], buf: &mut [u8]) -> usize {
         if self.mem_only.load(Ordering::Relaxed) {
             return self.read_units_by_mem(unit, numbers, buf);
         }

@@ -16,7 +16,7 @@ use nix::sys::ptrace;
 use nix::unistd::Pid;
 
 use crate::procfs::{self, Stat};
-use crate::{Registers, Thread};
+use crate::{Registers, Thread, ThreadState};
 
 /// How long a thread may take to stop. One that takes longer sleeps in the kernel
 /// uninterruptibly, and nobody can say for how long.
@@ -102,7 +102,7 @@ impl Tracer {
 
     /// Stops every thread, those included that are born meanwhile: when all known threads have
     /// stopped and the list still shows no other, nobody is left who could make one.
-    fn stop_all(&mut self) -> Result<Vec<Thread>, StopError> {
+    pub(super) fn stop_all(&mut self) -> Result<Vec<Thread>, StopError> {
         let patience = self.limit.longest.map_or(PATIENCE, |longest| longest.min(PATIENCE));
         let deadline = Instant::now() + patience;
         while self.seize_new(deadline)? {
@@ -185,8 +185,19 @@ impl Tracer {
         threads
     }
 
+    /// Withholds `signal` from the threads that were stopped on their way to it.
+    pub(super) fn swallow(&mut self, withheld: i32) {
+        for held in self.held.values_mut() {
+            if let Held::Stopped { signal } = held
+                && *signal == withheld
+            {
+                *signal = 0;
+            }
+        }
+    }
+
     /// Lets every stopped thread go, with the signal that it was about to get.
-    fn let_go(&self) {
+    pub(super) fn let_go(&self) {
         for (&tid, held) in &self.held {
             if let Held::Stopped { signal } = *held {
                 detach(tid, signal);
@@ -222,13 +233,5 @@ fn detach(tid: u32, signal: i32) {
 }
 
 fn registers(tid: u32) -> Option<Registers> {
-    let r = ptrace::getregs(Pid::from_raw(tid as i32)).ok()?;
-    Some(Registers {
-        general: [
-            r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11,
-            r.r12, r.r13, r.r14, r.r15,
-        ],
-        rip: r.rip,
-        fs_base: r.fs_base,
-    })
+    ThreadState::of(tid).map(|state| state.registers())
 }
