@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 
 mod bench;
+mod bpf;
 mod cache;
 mod demo;
 mod fixtures;
@@ -27,6 +28,7 @@ usage: cargo xtask TASK
   toolchains [--only RELEASE]   fetch, verify and unpack the pinned Go toolchains
   fixtures   [--only RELEASE]   build the fixture programs with them
   layouts    [--only RELEASE]   make the tables of layouts/ anew, from builds with DWARF
+  bpf                           build the BPF object of crates/probe anew, with clang
   test                          everything a change must pass: format, lints, licences,
                                 toolchains, fixtures, all tests, ten seconds a fuzz target
   fuzz [--seconds N] [TARGET..] run the fuzz targets, or some of them, for N seconds each
@@ -74,6 +76,7 @@ fn run(args: &[String]) -> Result<()> {
         ["layouts", "--only", release] => layouts::all(release),
         ["stripped"] => stripped::all(""),
         ["stripped", "--only", release] => stripped::all(release),
+        ["bpf"] => bpf::build(),
         ["demo-sample"] => demo::sample(),
         ["soak", ref rest @ ..] => soak::run(rest),
         ["soak-cycle", pid] => soak::cycle(pid),

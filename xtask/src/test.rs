@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::process::{exists, shown, watched};
-use crate::{cache, fixtures, fuzz, toolchains};
+use crate::{bpf, cache, fixtures, fuzz, toolchains};
 
 /// The release of cargo-deny that `deny.toml` is written for.
 const CARGO_DENY: &str = "0.20.2";
@@ -19,6 +19,7 @@ pub(crate) fn all() -> Result<()> {
     shown(cargo().args(["fmt", "--all", "--check"]))?;
     shown(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     let mut skipped = licences()?;
+    skipped.extend(bpf::check()?.map(|why| format!("BPF object: {why}")));
     toolchains::all("")?;
     let fixtures = fixtures::all("")?;
     // Built before the tests run, so that one of another crate can start it.

@@ -51,7 +51,25 @@ pub enum BpfError {
 
 /// Probes in an executable's file. They are taken out when this is dropped.
 #[must_use = "the probes are taken out as soon as this is dropped"]
-pub struct Armed(#[expect(dead_code, reason = "held for its Drop")] Vec<UProbeLink>);
+pub struct Armed(Vec<UProbeLink>);
+
+/// How many probes are taken out at a time.
+const AT_ONCE: usize = 64;
+
+impl Drop for Armed {
+    /// The kernel waits after each until no processor can be at it any more. It waits for all of them
+    /// no longer than for one, if asked at the same time.
+    fn drop(&mut self) {
+        while !self.0.is_empty() {
+            let some = self.0.split_off(self.0.len().saturating_sub(AT_ONCE));
+            std::thread::scope(|scope| {
+                for link in some {
+                    scope.spawn(move || drop(link));
+                }
+            });
+        }
+    }
+}
 
 impl Bpf {
     /// Loads the program. Nothing is armed yet.
