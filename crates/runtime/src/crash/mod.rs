@@ -5,6 +5,7 @@ mod kind;
 mod message;
 mod sites;
 mod suspects;
+pub mod text;
 
 use std::collections::{HashMap, HashSet};
 
