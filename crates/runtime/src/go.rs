@@ -407,6 +407,7 @@ impl<'a> Go<'a> {
             TargetKind::Live => "process",
             TargetKind::Core => "core of process",
             TargetKind::Recording => "recording of process",
+            TargetKind::Executable => return format!("executable, {}", self.image.build.version),
         };
         let pid = self.target.pid().map_or_else(|| "?".into(), |pid| pid.to_string());
         let exe = self.target.exe_path().map(|exe| format!(", {}", exe.display()));

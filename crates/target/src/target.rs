@@ -106,6 +106,8 @@ pub enum Kind {
     Core,
     /// What an analysis read of either, kept in a file.
     Recording,
+    /// An executable that does not run: what a process of it begins with.
+    Executable,
 }
 
 /// Why a core was written.

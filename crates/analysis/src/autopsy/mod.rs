@@ -1,5 +1,6 @@
 //! `autopsy`: why a program died on a map.
 
+mod log;
 mod map;
 mod missing;
 mod nil;
@@ -15,6 +16,8 @@ use mapscope_runtime::stack::Frame;
 
 use crate::frame::{finish_with, head};
 use crate::{Analysis, Error};
+
+pub use log::{Brief, Fit, LogAutopsy, MAX_LISTED, fit};
 
 use scene::Scene;
 

@@ -85,14 +85,14 @@ fn emit_holder(
     Ok(())
 }
 
-fn is_map(go: &Go<'_>, named: &Named) -> bool {
+pub(super) fn is_map(go: &Go<'_>, named: &Named) -> bool {
     match named.what {
         What::Value(ty) => matches!(go.types.get(ty).kind, Kind::Map(_)),
         What::Address(_) | What::Items(_) => false,
     }
 }
 
-fn known(go: &Go<'_>, named: &Named, made: Option<&Named>) -> Vec<Field<'static>> {
+pub(super) fn known(go: &Go<'_>, named: &Named, made: Option<&Named>) -> Vec<Field<'static>> {
     let by = match named.by {
         By::Dwarf => "by DWARF and the code before the call",
         By::Elimination => {
@@ -120,7 +120,7 @@ fn known(go: &Go<'_>, named: &Named, made: Option<&Named>) -> Vec<Field<'static>
 }
 
 /// How the value came to be, in words, where it has no name.
-fn how(origin: &Origin) -> &'static str {
+pub(super) fn how(origin: &Origin) -> &'static str {
     match &origin.made {
         Made::Constant(_) => "the function itself makes it nil",
         Made::Argument(_) | Made::Stacked(_) => "the function was called with it",

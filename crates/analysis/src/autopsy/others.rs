@@ -12,7 +12,7 @@ use mapscope_target::Addr;
 use super::scene::Scene;
 use crate::Error;
 
-const OTHERS: &[Column] = &[
+pub(super) const OTHERS: &[Column] = &[
     Column::right("goroutine", "GOROUTINE"),
     Column::left("party", "PARTY"),
     Column::left("does", "DOES"),

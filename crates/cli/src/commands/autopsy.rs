@@ -1,17 +1,22 @@
-//! `autopsy CORE`: why a program died on a map.
+//! `autopsy CORE | LOG`: why a program died on a map.
 
 use mapscope_analysis::Autopsy;
 
 use super::analyse;
-use crate::args::{OutputArgs, TargetArgs};
+use crate::args::{OpenArgs, OutputArgs, TargetArgs};
 use crate::exit::Outcome;
-use crate::open::Manner;
+use crate::open::{Manner, log};
+use crate::session::Session;
 
 /// Explain why a program died on a map
 ///
 /// Which operation failed, on which map, with which key, and what the source calls the map that was
 /// nil: by the machine code before the call, and by DWARF or, without it, by the types of the binary.
 /// Of concurrent operations, which goroutines had the map, proven or suspected. The exit code is 1.
+///
+/// A LOG is any text that has the crash text which the program wrote, also where a log shipper has put
+/// prefixes, JSON or other programs' lines around it. With --exe, the program itself, stripped or not,
+/// it tells the map, field and key as the source writes them.
 ///
 /// Example, with the sample that comes with mapscope, in samples/demo:
 ///   $ mapscope autopsy core.zst --exe exe.zst
@@ -23,11 +28,20 @@ use crate::open::Manner;
 /// More examples:
 ///   GOTRACEBACK=crash ./server; mapscope autopsy core
 ///   mapscope autopsy core.4242 --exe ./server --format json
+///   kubectl logs --previous server-7d9 | mapscope autopsy - --exe ./server
 #[derive(clap::Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
+    /// A core file (also compressed by zstd or lz4), a recording, a log, or - for a log on standard
+    /// input
+    target: String,
+
+    /// Of the crashes in a log, the one with this number; without, the last that is of a map
+    #[arg(help_heading = "Target", long, value_name = "NUMBER")]
+    crash: Option<usize>,
+
     #[command(flatten)]
-    target: TargetArgs,
+    how: OpenArgs,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -35,5 +49,9 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    analyse(&Autopsy, Manner::BeforeEmitting, &args.target, &args.output)
+    if log::is_log(&args.target) {
+        return log::autopsy(&args.target, args.crash, &args.how, &Session::start(&args.output)?);
+    }
+    let target = TargetArgs { target: args.target.clone(), how: args.how.clone() };
+    analyse(&Autopsy, Manner::BeforeEmitting, &target, &args.output)
 }

@@ -90,6 +90,7 @@ fn process_fields(target: &dyn Target) -> Vec<Field<'static>> {
         Kind::Live => "live process",
         Kind::Core => "core",
         Kind::Recording => "recording",
+        Kind::Executable => "executable",
     };
     let path = target.exe_path().map(|path| path.display().to_string());
     let mapped: u64 = target.mappings().iter().map(|m| m.end.0.saturating_sub(m.start.0)).sum();

@@ -3,6 +3,7 @@
 mod core;
 mod identity;
 mod live;
+pub(crate) mod log;
 mod record;
 mod recording;
 mod target;

@@ -20,7 +20,7 @@ use crate::{Go, OpenError};
 
 pub use kind::{Advice, Kind};
 pub use sites::{Site, sites};
-pub use suspects::{Suspect, Work, suspects};
+pub use suspects::{Suspect, Work, suspects, works};
 
 /// Frames looked into on one stack.
 const MAX_FRAMES: usize = 10_000;
@@ -158,7 +158,7 @@ pub fn stands<'a>(
 }
 
 /// Whether a function is none of the program's own: of the runtime, or what the runtime calls.
-fn is_runtime(name: &str) -> bool {
+pub fn is_runtime(name: &str) -> bool {
     // The compiler's hash functions of key types are called by the runtime, and call it:
     // `type:.hash.T`, `type..hash.T` until 1.19. Assembly without a package (`memeqbody`) has no dot.
     const CALLED: [&str; 3] = ["internal/bytealg.", "type:.", "type.."];

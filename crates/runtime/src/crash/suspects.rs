@@ -73,6 +73,15 @@ pub fn suspects(
     suspects
 }
 
+/// What each of these functions has to do with maps of type `map`, in their order.
+pub fn works(go: &Go<'_>, map: TypeId, functions: &[Func<'_, '_>]) -> Vec<Option<Work>> {
+    let Some(descriptor) = go.types.get(map).descriptor.map(|at| go.va_of(at)) else {
+        return functions.iter().map(|_| None).collect();
+    };
+    let mut known = Functions { go, descriptor, known: FxHashMap::default() };
+    functions.iter().map(|function| known.work(function)).collect()
+}
+
 /// What functions do to maps whose type's descriptor lies at one address.
 struct Functions<'g, 'a> {
     go: &'g Go<'a>,

@@ -144,6 +144,10 @@ impl Open {
 
     /// Another panic, while the one before was under way, is indented; or one said it recovered.
     fn said(&mut self, mut said: Said, indented: bool) -> Took {
+        // Both parties of a race may say it, before either prints its stack.
+        if self.waits() && said.route == Route::Fatal && self.text.chain.last() == Some(&said) {
+            return Took::Yes;
+        }
         let follows = self.text.chain.last().is_none_or(|last| last.recovered || indented);
         if self.of != Of::Nothing || !follows {
             return Took::Anew;
@@ -273,5 +277,7 @@ fn is_cut(text: &CrashText) -> bool {
 }
 
 fn set_place(frame: &mut FrameText, place: Place) {
-    (frame.file, frame.line, frame.offset) = (place.file, place.line, place.offset);
+    // At a function's first instruction Go prints no offset; of inlined calls it never does.
+    let first = frame.arguments.as_ref().map(|_| 0);
+    (frame.file, frame.line, frame.offset) = (place.file, place.line, place.offset.or(first));
 }

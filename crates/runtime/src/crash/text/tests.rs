@@ -78,6 +78,7 @@ fn a_nil_map() {
 
 #[test]
 fn a_race_with_all_goroutines() {
+    assert_eq!(one(&format!("fatal error: concurrent map writes\n{RACE}")).chain.len(), 1);
     let text = one(RACE);
     assert_eq!(text.kind(), Some(Kind::ConcurrentWrites));
     assert_eq!(died_in(&text), ("main.(*Counters).hit", "/src/race.go", 22));

@@ -1,0 +1,80 @@
+//! What a report says, held against the truth.
+
+use serde_json::{Value, json};
+
+/// What the words alone tell.
+pub(crate) fn words(truth: &Value, report: &Value) -> Vec<String> {
+    let mut wrong = differs(truth, report, "kind", "/crash/kind", true);
+    wrong.extend(differs(truth, report, "dynamic", "/unhashable/dynamic", true));
+    wrong
+}
+
+/// What a text without its executable tells.
+pub(crate) fn text(truth: &Value, report: &Value) -> Vec<String> {
+    let mut wrong = words(truth, report);
+    wrong.extend(differs(truth, report, "func", "/operation/function", true));
+    wrong.extend(party(truth, report));
+    wrong
+}
+
+/// What a text tells with its executable: where that has no DWARF, things may be unknown, but not
+/// wrong.
+pub(crate) fn code(truth: &Value, report: &Value, dwarf: bool) -> Vec<String> {
+    let mut wrong = text(truth, report);
+    for (key, at) in [
+        ("op", "/operation/operation"),
+        ("type", "/operation/type"),
+        ("type", "/followed/type"),
+        ("holder", "/nil/holder"),
+        ("field", "/nil/field"),
+    ] {
+        let other = (at == "/followed/type") != (truth["name"] == "missing-element");
+        if key == "type" && (other || truth["parties"].is_array()) {
+            continue;
+        }
+        wrong.extend(differs(truth, report, key, at, dwarf));
+    }
+    if dwarf && truth["expr"].is_string() {
+        let at = if report["nil"].is_null() { "/followed/expression" } else { "/nil/expression" };
+        wrong.extend(differs(truth, report, "expr", at, true));
+    }
+    let blames = [&report["nil"], &report["advice"], &report["unhashable"]];
+    let from_map = report["followed"]["from_map"] == true;
+    if truth["elsewhere"] == true && (from_map || blames.into_iter().any(|part| !part.is_null())) {
+        wrong.push(format!("a map is blamed: {report}"));
+    }
+    wrong
+}
+
+/// Of a race either party may be the one that noticed.
+fn party(truth: &Value, report: &Value) -> Option<String> {
+    let parties = truth["parties"].as_array()?;
+    let function = &report["operation"]["function"];
+    (!parties.contains(function)).then(|| format!("{function} is said to have noticed the race"))
+}
+
+fn differs(truth: &Value, report: &Value, key: &str, at: &str, sure: bool) -> Vec<String> {
+    let Some(want) = truth[key].as_str() else { return Vec::new() };
+    match report.pointer(at).and_then(Value::as_str) {
+        // Go 1.19 makes maps of generic code of the types it compiled the code for.
+        Some(got) if key == "type" && got.contains("go.shape") => Vec::new(),
+        Some(got) if plain(got) == plain(want) => Vec::new(),
+        None if !sure => Vec::new(),
+        got => vec![format!("{key} is {got:?}, and should be {want:?}")],
+    }
+}
+
+/// Without type arguments, whose spelling differs between releases and from texts.
+fn plain(text: &str) -> String {
+    let generic = text.contains("go.shape") || text.contains("Cache[");
+    match text.find('[').zip(text.rfind(']')).filter(|_| generic) {
+        Some((from, to)) => format!("{}[...]{}", &text[..from], &text[to + 1..]),
+        None => text.to_owned(),
+    }
+}
+
+/// What of a report does not depend on how the text was shipped.
+pub(crate) fn essence(report: &Value) -> Value {
+    let keys = ["crash", "operation", "nil", "followed", "unhashable", "stack", "others", "advice"];
+    keys.iter().map(|key| json!([key, report[*key]])).collect()
+}
