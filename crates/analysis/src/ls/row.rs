@@ -185,6 +185,11 @@ pub(super) fn notes(findings: &Findings, chosen: &[Surveyed]) -> Vec<Note> {
          that is not collected yet, or held where no type tells",
     );
     tell(
+        count(|m| m.found.found_by == FoundBy::Scan && m.found.held.is_some()),
+        "of these have a path all the same: it names where a pointer to the map was found, which may be \
+         garbage itself",
+    );
+    tell(
         count(|m| m.found.typed_by == TypedBy::Elimination),
         "typed by elimination: the only map type of the binary that fits. Likely, not proven",
     );

@@ -98,7 +98,7 @@ fn invented(truth: &Value, rows: &[Value]) -> Vec<String> {
             wrong.push(format!("no map, but listed: {row}"));
         } else if absent.contains(path) {
             wrong.push(format!("nil, but listed: {row}"));
-        } else if !known.contains(addr) && is_own(path) {
+        } else if !known.contains(addr) && is_own(path) && text(row, "found_by") != "scan" {
             wrong.push(format!("not the zoo's, but listed: {row}"));
         }
     }
@@ -129,7 +129,16 @@ fn one(fact: &Value, row: &Value) -> Vec<String> {
         differ("found_by", &found_by.into(), &row["found_by"]);
     }
     match text(fact, "path") {
-        _ if unreachable => differ("path", &Value::Null, &row["path"]),
+        // What was dropped may be held by what was dropped too.
+        _ if unreachable => {
+            let path = text(row, "path");
+            let heap = ["object ", "*", "[]"].iter().any(|start| path.starts_with(start));
+            differ(
+                "is its path none or in the heap",
+                &true.into(),
+                &(path.is_empty() || heap).into(),
+            );
+        }
         "?" => {}
         // Which variable it is shows, or at least where in the closure it lies.
         closure if captured => {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
 
 use crate::agree::{array, text};
 use crate::run::{Target, agreed, listed};
@@ -12,7 +13,7 @@ use crate::zoo::{Variant, Zoo};
 type Check = fn(&Zoo, &Target) -> Result<(), Failed>;
 
 /// What is asked: the name of the test, the mode of the program, the question.
-const CHECKS: [(&str, &str, Check); 1] = [("unlisted", "", unlisted)];
+const CHECKS: [(&str, &str, Check); 2] = [("unlisted", "", unlisted), ("held", "", held)];
 
 /// The tests of a variant's program, with DWARF and stripped.
 pub(crate) fn trials(variant: &Variant) -> Vec<Trial> {
@@ -44,4 +45,35 @@ fn unlisted(odd: &Zoo, target: &Target) -> Result<(), Failed> {
         (!right).then(|| format!("{row}, should be {fact}"))
     });
     agreed(&wrong.collect::<Vec<String>>(), "ls")
+}
+
+/// What holds a map that no root leads to: the object that has the pointer to it, by its type and the
+/// field where the allocator keeps that type.
+fn held(odd: &Zoo, target: &Target) -> Result<(), Failed> {
+    let rows = listed(target)?;
+    let wrong = array(&odd.truth, "held").iter().filter_map(|fact| {
+        let row = array(&rows, "maps").iter().find(|row| row["addr"] == fact["addr"]);
+        let Some(row) = row else { return Some(format!("not listed: {fact}")) };
+        let paths = paths(fact);
+        let right = paths.iter().any(|path| text(row, "path").starts_with(path));
+        let typed = row["type"].is_null() || row["type"] == fact["type"];
+        let found = text(row, "found_by") != "walk";
+        (!right || !typed || !found).then(|| format!("{row}, should be at {paths:?}: {fact}"))
+    });
+    agreed(&wrong.collect::<Vec<String>>(), "ls")
+}
+
+/// What may be said of the place of a pointer.
+fn paths(fact: &Value) -> Vec<String> {
+    let (within, field) = (text(fact, "within"), text(fact, "field"));
+    let number = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16);
+    let (at, offset) = (number(text(fact, "holder")), fact["offset"].as_u64().unwrap_or_default());
+    let object = format!("object {:#x} +{offset:#x}", at.unwrap_or_default().wrapping_sub(offset));
+    match field {
+        "" if within.is_empty() => vec![object],
+        // A variable: without DWARF it has no name.
+        "" => vec![format!("{within}[1]"), "bss+0x".into()],
+        // Before Go 1.22 the allocator kept no types.
+        _ => vec![format!("{within}.{field}"), object],
+    }
 }

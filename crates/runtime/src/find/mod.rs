@@ -11,6 +11,7 @@ mod edges;
 mod frames;
 mod held;
 mod holder;
+mod holding;
 mod link;
 mod plan;
 mod roots;
@@ -133,6 +134,8 @@ pub struct Findings {
     /// Objects of the heap that may be headers of maps by what is in them, but whose storage fits no
     /// type that is known, and is not sure to be of a map: they are not among `maps`.
     pub unfit: u64,
+    /// Reads that failed while it was looked for what holds the maps that the scan found.
+    pub unread_holders: u64,
 }
 
 /// Walks from the roots, then scans for what the walk has not met.

@@ -4,7 +4,7 @@ use mapscope_target::Addr;
 use rustc_hash::FxHashSet;
 
 use super::typing::MapTypes;
-use super::{Findings, Found, FoundBy};
+use super::{Findings, Found, FoundBy, holding};
 use crate::Go;
 use crate::heap::{InUse, MAX_OBJECTS, PointerMap, Span};
 
@@ -51,6 +51,7 @@ pub fn scan(go: &Go<'_>, findings: &mut Findings) {
     });
     look(&mut batch);
     findings.unfit = types.unfit();
+    holding::name(go, &types, findings);
     if let Err(fault) = outcome {
         findings.missing.push(format!("the list of the heap's spans: {fault}"));
     }

@@ -1,0 +1,241 @@
+//! What holds the maps that the scan found: any pointer to one, in the data of the program or in an
+//! object of the heap. Types say what it is part of where the allocator keeps the object's type.
+//!
+//! Such a pointer is no root, and what has it may be garbage itself: the map stays one that was found
+//! by the scan. Looked through is what can hold pointers, up to a bound, and only where the scan has
+//! found something: a heap without such maps costs nothing.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+
+use mapscope_target::Addr;
+use rustc_hash::FxHashMap;
+
+use super::{Findings, FoundBy, TypedBy};
+use crate::Go;
+use crate::find::typing::{Fit, MapTypes};
+use crate::heap::Span;
+use crate::maps::each;
+use crate::types::{Kind, TypeId};
+
+/// Bytes of the heap that are looked through at most: of a live process each is copied while it
+/// stands still.
+const MOST: u64 = 32 << 20;
+
+/// Larger objects have their type with them (since 1.22).
+const TYPED: u64 = 512;
+
+/// Fields of fields are named so deep.
+const MAX_NESTING: u32 = 16;
+
+/// Where a pointer to a map was found.
+struct Holder {
+    /// As a path: `*main.Session.cache`, `data+0x1c40`.
+    path: String,
+    /// The type that the holder says the map is of.
+    ty: Option<TypeId>,
+}
+
+/// What is looked for, and what of it was found.
+struct Search<'g, 'a> {
+    go: &'g Go<'a>,
+    wanted: FxHashMap<Addr, usize>,
+    /// A bit for each of 64 Ki of hashes of what is wanted: most words are not.
+    sieve: Vec<u64>,
+    found: Vec<(usize, Holder)>,
+    /// Types of objects, and whether a value of one can have a pointer to a header in it.
+    able: RefCell<FxHashMap<TypeId, bool>>,
+}
+
+/// Names what holds the maps that only the scan has found, as far as a pointer to them is found.
+pub(super) fn name(go: &Go<'_>, types: &MapTypes<'_, '_>, findings: &mut Findings) {
+    let maps = findings.maps.iter().enumerate();
+    let scanned = maps.filter(|(_, map)| map.found_by == FoundBy::Scan && map.held.is_none());
+    let wanted: FxHashMap<Addr, usize> = scanned.map(|(i, map)| (map.addr, i)).collect();
+    if wanted.is_empty() || go.progress.cancelled() {
+        return;
+    }
+    let mut sieve = vec![0; 1 << 10];
+    for addr in wanted.keys() {
+        let bit = hash(addr.0);
+        sieve[bit / 64] |= 1 << (bit % 64);
+    }
+    let (found, able) = (Vec::new(), RefCell::default());
+    let mut search = Search { go, wanted, sieve, found, able };
+    // A path is a help: where something cannot be read the map is listed all the same.
+    let ((), unread) = go.apart(|| search.run());
+    findings.unread_holders = unread as u64;
+    for (map, holder) in search.found {
+        let held = findings.trail.root(holder.path);
+        let Some(map) = findings.maps.get_mut(map) else { continue };
+        map.held = Some(held);
+        let open = matches!(map.typed_by, TypedBy::Nothing | TypedBy::Elimination | TypedBy::Hash);
+        if let Some(ty) = holder.ty.filter(|ty| open && types.fit(map.addr, *ty) == Fit::Yes) {
+            (map.ty, map.typed_by) = (Some(ty), TypedBy::Static);
+            findings.guesses.remove(&map.addr);
+        }
+    }
+}
+
+/// One of 64 Ki numbers; headers are apart by 48 bytes at least.
+fn hash(addr: u64) -> usize {
+    (addr.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize
+}
+
+impl Search<'_, '_> {
+    fn run(&mut self) {
+        let go = self.go;
+        for module in go.modules.iter() {
+            // In the order of the linker, see `Module::data`: the two between hold pointers.
+            for (name, range) in ["noptrdata", "data", "bss"].iter().zip(&module.data).skip(1) {
+                let len = range.end.0.saturating_sub(range.start.0);
+                self.words(range.start, len, &mut |search, at| {
+                    Some(search.of_global(name, at, at.0.wrapping_sub(range.start.0)))
+                });
+            }
+        }
+        let mut left = MOST;
+        for typed in [true, false] {
+            let _ = go.heap.spans(|span| {
+                if !span.noscan && (span.elemsize > TYPED) == typed {
+                    self.span(&span, &mut left);
+                }
+                match left == 0 || self.wanted.is_empty() {
+                    true => ControlFlow::Break(()),
+                    false => go.flow(),
+                }
+            });
+        }
+    }
+
+    /// Looks through the objects of a span.
+    fn span(&mut self, span: &Span, left: &mut u64) {
+        if let Some(descriptor) = span.large_type.filter(|_| span.size_class == 0)
+            && self.go.type_word(descriptor).is_ok_and(|ty| !self.is_able(ty))
+        {
+            return;
+        }
+        let len = span.elemsize.saturating_mul(span.nelems).min(*left);
+        *left -= len;
+        self.words(span.start, len, &mut |search, at| search.of_object(at));
+    }
+
+    /// Looks for what is wanted in `len` bytes from `from` on; `holder` tells what has the word at an
+    /// address, `None` where that is nothing.
+    fn words(
+        &mut self,
+        from: Addr,
+        len: u64,
+        holder: &mut dyn FnMut(&Self, Addr) -> Option<Holder>,
+    ) {
+        let go = self.go;
+        let mut hits = Vec::new();
+        // What cannot be read has no holder in it.
+        let _ = each(go.memory(), from, 8, len / 8, |i, word| {
+            let word = word.try_into().map_or(0, u64::from_le_bytes);
+            let bit = hash(word);
+            if self.sieve[bit / 64] >> (bit % 64) & 1 != 0 && self.wanted.contains_key(&Addr(word))
+            {
+                hits.extend(from.index(i, 8).map(|at| (at, Addr(word))));
+            }
+            match hits.len() > self.wanted.len().saturating_mul(16) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        for (at, map) in hits {
+            if self.wanted.contains_key(&map)
+                && let Some(holder) = holder(self, at)
+                && let Some(number) = self.wanted.remove(&map)
+            {
+                self.found.push((number, holder));
+            }
+        }
+    }
+
+    /// The word at `at`, `offset` bytes from the start of the data called `part`.
+    fn of_global(&self, part: &str, at: Addr, offset: u64) -> Holder {
+        let go = self.go;
+        let unnamed = || Holder { path: format!("{part}+{offset:#x}"), ty: None };
+        let Some(debug) = &go.image.debug else { return unnamed() };
+        let (globals, va) = (debug.globals(), go.va_of(at));
+        let after = globals.partition_point(|global| global.addr <= va);
+        let Some(global) = after.checked_sub(1).and_then(|i| globals.get(i)) else {
+            return unnamed();
+        };
+        let ty = go.types.of_debug(global.ty);
+        let inside = va.0.wrapping_sub(global.addr.0);
+        match inside < go.types.get(ty).size {
+            true => self.within(global.name.to_owned(), ty, inside),
+            false => unnamed(),
+        }
+    }
+
+    /// The word at `at`, in an object of the heap that is in use.
+    fn of_object(&self, at: Addr) -> Option<Holder> {
+        let go = self.go;
+        let object = go.heap.object(at).filter(|object| object.in_use && at >= object.value)?;
+        let offset = at.0.wrapping_sub(object.value.0);
+        let untyped = || Holder { path: format!("object {} +{offset:#x}", object.value), ty: None };
+        let typed = go.heap.type_word(object.base).and_then(|at| go.type_word(at).ok());
+        let Some(ty) = typed else { return Some(untyped()) };
+        let (size, name) = (go.types.get(ty).size.max(1), &go.types.get(ty).name);
+        let path = match object.size / size {
+            0 | 1 => format!("*{name}"),
+            _ => format!("[]{name}[{}]", offset / size),
+        };
+        Some(self.within(path, ty, offset % size))
+    }
+
+    /// A word within a value of type `ty` that is called `path`: by fields and indices as far as they
+    /// lead, then by its offset.
+    fn within(&self, mut path: String, mut ty: TypeId, mut offset: u64) -> Holder {
+        let types = &self.go.types;
+        for _ in 0..MAX_NESTING {
+            match &types.get(ty).kind {
+                Kind::Struct(fields) => {
+                    let Some(field) = fields.iter().rfind(|f| {
+                        let end = f.offset.saturating_add(types.get(f.ty).size);
+                        (f.offset..end).contains(&offset)
+                    }) else {
+                        break;
+                    };
+                    path = format!("{path}.{}", field.name);
+                    (ty, offset) = (field.ty, offset - field.offset);
+                }
+                Kind::Array(of, _) => {
+                    let size = types.get(*of).size.max(1);
+                    path = format!("{path}[{}]", offset / size);
+                    (ty, offset) = (*of, offset % size);
+                }
+                Kind::Map(_) if offset == 0 => return Holder { path, ty: Some(ty) },
+                // The second word of an interface is what it holds.
+                Kind::Interface | Kind::EmptyInterface if offset == 8 => offset = 0,
+                _ => break,
+            }
+        }
+        if offset > 0 {
+            path = format!("{path} +{offset:#x}");
+        }
+        Holder { path, ty: None }
+    }
+
+    /// Whether a value of type `ty` can have a pointer to a header in it.
+    fn is_able(&self, ty: TypeId) -> bool {
+        if let Some(known) = self.able.borrow().get(&ty) {
+            return *known;
+        }
+        // Found again while it is being found out, a type adds nothing.
+        self.able.borrow_mut().insert(ty, false);
+        let able = match &self.go.types.get(ty).kind {
+            Kind::Struct(fields) => fields.iter().any(|field| self.is_able(field.ty)),
+            Kind::Array(of, len) => *len > 0 && self.is_able(*of),
+            Kind::Map(_) | Kind::UnsafePointer | Kind::Interface | Kind::EmptyInterface => true,
+            Kind::Unknown(_) => true,
+            // Not `*maps.Map` and `*runtime.hmap` either, which only the runtime has.
+            _ => false,
+        };
+        self.able.borrow_mut().insert(ty, able);
+        able
+    }
+}
