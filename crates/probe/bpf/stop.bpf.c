@@ -42,7 +42,7 @@ struct hit {
 	u32 stopped;
 	// Why the program was not stopped: what the kernel said.
 	s32 refused;
-	// Of the clock that stands still while the machine sleeps, in nanoseconds.
+	// By CLOCK_MONOTONIC, in nanoseconds.
 	u64 when;
 	struct registers registers;
 };

@@ -1,6 +1,9 @@
 //! A thread that came to a probe.
 
+use std::time::{Duration, Instant};
+
 use mapscope_target::{Addr, ThreadState};
+use nix::time::{ClockId, clock_gettime};
 
 /// How many words of `user_regs_struct` the kernel's `pt_regs` has.
 const WORDS: usize = 21;
@@ -21,8 +24,8 @@ pub struct Hit {
     pub stopped: bool,
     /// Why it was not stopped: the kernel's error number, negative.
     pub refused: Option<i32>,
-    /// When, in nanoseconds of `CLOCK_MONOTONIC`.
-    pub when: u64,
+    /// When it came there.
+    pub when: Instant,
     /// The instruction.
     pub at: Addr,
     registers: [u64; WORDS],
@@ -43,18 +46,40 @@ impl Hit {
             tid: half(4)?,
             stopped: half(8)? != 0,
             refused: Some(half(12)? as i32).filter(|error| *error != 0),
-            when: word(16)?,
+            when: moment(word(16)?),
             // The kernel tells a probe the address of its instruction, which is yet to be executed.
             at: Addr(registers[RIP]),
             registers,
         })
     }
 
+    /// Of a thread that is held at a probe.
+    pub(crate) fn of(pid: u32, thread: &ThreadState, at: Addr) -> Hit {
+        let mut registers = [0; WORDS];
+        registers.iter_mut().zip(thread.raw).for_each(|(to, from)| *to = from);
+        Hit {
+            pid,
+            tid: thread.tid,
+            stopped: true,
+            refused: None,
+            when: Instant::now(),
+            at,
+            registers,
+        }
+    }
+
     /// Sets a thread back to where it came to the probe: it may have executed the instruction since.
     /// It has not written to memory that anything reads: what lies at a site loads and compares.
     pub fn set_back(&self, thread: &mut ThreadState) {
         if thread.tid == self.tid {
-            thread.raw[..WORDS].copy_from_slice(&self.registers);
+            thread.raw.iter_mut().zip(self.registers).for_each(|(to, from)| *to = from);
         }
     }
+}
+
+/// A moment of `CLOCK_MONOTONIC`, in nanoseconds, which has been.
+fn moment(when: u64) -> Instant {
+    let now = Instant::now();
+    let clock = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+    now.checked_sub(clock.saturating_sub(Duration::from_nanos(when))).unwrap_or(now)
 }

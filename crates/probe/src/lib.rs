@@ -6,9 +6,14 @@
 mod bpf;
 mod guardian;
 mod hit;
+mod launch;
+mod ledger;
 mod process;
+mod traced;
 
 pub use bpf::{Armed, Bpf, BpfError};
 pub use guardian::{Guardian, GuardianError};
 pub use hit::Hit;
+pub use launch::Launched;
 pub use process::Process;
+pub use traced::{Event, Traced, TracedError};

@@ -28,11 +28,6 @@ impl Process {
         self.poll(PollTimeout::ZERO)
     }
 
-    /// Waits for its end.
-    pub(crate) fn wait(&self) {
-        while !self.poll(PollTimeout::NONE) {}
-    }
-
     fn poll(&self, timeout: PollTimeout) -> bool {
         let mut fd = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
         poll(&mut fd, timeout).is_ok_and(|ready| ready > 0)

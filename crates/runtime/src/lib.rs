@@ -38,6 +38,7 @@ pub mod verify;
 pub use closure::{Captured, Closure};
 pub use go::{Go, Missed, OpenError};
 pub use image::{Image, ImageError};
+pub use load::bias as load_bias;
 pub use module::Module;
 pub use series::Series;
 pub use splice::splice;

@@ -9,7 +9,10 @@ const AT_ENTRY: u64 = 9;
 
 /// What must be added to an address of the executable to get one of the process, whose auxiliary
 /// vector is `auxv`.
-pub(crate) fn bias(elf: &Elf<'_>, auxv: &[(u64, u64)]) -> Result<u64, OpenError> {
+///
+/// # Errors
+/// The vector has no `AT_ENTRY`, and the executable may be anywhere.
+pub fn bias(elf: &Elf<'_>, auxv: &[(u64, u64)]) -> Result<u64, OpenError> {
     let entry = auxv.iter().find(|(kind, _)| *kind == AT_ENTRY).map(|(_, value)| *value);
     match entry {
         Some(entry) => Ok(entry.wrapping_sub(elf.entry().0)),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mapscope_probe::Hit;
 use mapscope_target::{Hold, KeepError, Kept, KeptFor, Snapshot, ThreadState};
@@ -24,12 +24,27 @@ pub(super) struct Keeper {
 pub(super) struct Taken {
     snapshot: Snapshot,
     path: PathBuf,
+    pub(super) about: About,
+}
+
+/// What is said of how a process was taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About {
+    began: Instant,
     /// How long it stood still for that.
     pub(super) stop: Duration,
     /// How much memory was copied, in bytes.
     pub(super) bytes: u64,
     /// How many threads it has.
     pub(super) threads: usize,
+}
+
+impl Taken {
+    /// The process was let go just now.
+    pub(super) fn until_now(mut self) -> Taken {
+        self.about.stop = self.about.began.elapsed();
+        self
+    }
 }
 
 impl Keeper {
@@ -40,23 +55,38 @@ impl Keeper {
     }
 
     /// Copies the process of `hit`, which a signal has stopped, and lets it go.
-    pub(super) fn take(&self, hit: &Hit, name: &str) -> anyhow::Result<Taken> {
-        let path = self.path(name, hit.pid);
+    pub(super) fn take_stopped(&self, hit: &Hit, name: &str) -> anyhow::Result<Taken> {
         let hold = Hold::stop(hit.pid, Arc::new(AtomicBool::new(false)))?;
-        let threads = in_order(hold.threads(), hit);
-        let why = KeptFor { signal: SIGTRAP, at: hit.at };
-        let snapshot = Snapshot::take(hit.pid, &threads, why, self.left, &path);
-        let stop = hold.let_go();
-        let snapshot = snapshot?;
-        Ok(Taken { bytes: snapshot.bytes(), snapshot, path, stop, threads: threads.len() })
+        let taken = self.take_held(hit, name, hold.threads());
+        drop(hold);
+        taken.map(Taken::until_now)
     }
 
-    /// Writes what was taken.
-    pub(super) fn keep(&mut self, taken: Taken) -> Result<Kept, KeepError> {
-        let kept = taken.snapshot.write(&taken.path)?;
+    /// Copies the process of `hit`, all of whose threads are held.
+    pub(super) fn take_held(
+        &self,
+        hit: &Hit,
+        name: &str,
+        threads: &[ThreadState],
+    ) -> anyhow::Result<Taken> {
+        let path = self.path(name, hit.pid);
+        let threads = in_order(threads, hit);
+        let why = KeptFor { signal: SIGTRAP, at: hit.at };
+        let snapshot = Snapshot::take(hit.pid, &threads, why, self.left, &path)?;
+        let (bytes, threads) = (snapshot.bytes(), threads.len());
+        let about = About { began: hit.when, stop: hit.when.elapsed(), bytes, threads };
+        Ok(Taken { snapshot, path, about })
+    }
+
+    /// Writes what was taken. It is not counted yet.
+    pub(super) fn write(&self, taken: Taken) -> Result<Kept, KeepError> {
+        taken.snapshot.write(&taken.path)
+    }
+
+    /// Counts a core that stays.
+    pub(super) fn count(&mut self, kept: &Kept) {
         self.left = self.left.saturating_sub(kept.bytes);
         self.more = self.more.saturating_sub(1);
-        Ok(kept)
     }
 
     /// A path that is not taken yet.

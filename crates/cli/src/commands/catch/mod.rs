@@ -1,10 +1,14 @@
 //! `catch`: keeps a program as it stands in the instant in which it begins to die on a map.
 
+mod by_bpf;
+mod by_ptrace;
 mod keep;
 mod program;
 mod report;
+mod start;
 mod watch;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -23,13 +27,19 @@ use crate::exit::Outcome;
 ///
 /// Examples:
 ///   mapscope catch -p 4242 -o /var/cores
-///   mapscope catch -p 4242 --on concurrent --keep 1 --max-disk 4G
+///   mapscope catch -p 4242 --follow --on concurrent --keep 20 --max-disk 64G
+///   mapscope catch -o /var/cores -- ./server --port 8080
 #[derive(clap::Args, Debug)]
 #[command(verbatim_doc_comment)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["pid", "command"]))]
 pub(crate) struct Args {
     /// The process to watch
     #[arg(short, long, value_name = "PID")]
-    pid: String,
+    pid: Option<String>,
+
+    /// The program to start and watch, with its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
 
     /// The directory that cores are kept in
     #[arg(short = 'o', long = "output", value_name = "DIR", default_value = ".")]
@@ -40,6 +50,10 @@ pub(crate) struct Args {
     #[arg(default_value = "nil,concurrent,unhashable")]
     on: Vec<On>,
 
+    /// Watch every process that runs the same executable, now and later, also when it is replaced
+    #[arg(long)]
+    follow: bool,
+
     /// How many cores to keep: after that, this ends
     #[arg(long, value_name = "N", default_value = "5")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -49,9 +63,22 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", default_value = "16G", value_parser = size)]
     max_disk: u64,
 
+    /// How to watch; by default by BPF, and by ptrace where that is not allowed
+    #[arg(long, value_name = "HOW")]
+    with: Option<With>,
+
     /// The form of the reports, one for each death
     #[arg(help_heading = "Output", long, value_name = "FORM", default_value = "text")]
     format: Format,
+}
+
+/// How a program is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum With {
+    /// Probes in the kernel: they cost nothing until they are hit
+    Bpf,
+    /// Breakpoints: each of the program's signals takes a way around by mapscope
+    Ptrace,
 }
 
 /// A kind of death to catch.
@@ -103,5 +130,5 @@ fn size(text: &str) -> Result<u64, String> {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    watch::run(args)
+    start::run(args)
 }

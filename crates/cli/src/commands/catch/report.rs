@@ -12,24 +12,78 @@ use crate::exit::Outcome;
 use crate::open::{self, Manner};
 use crate::session::Session;
 
-/// Explains a core, with `caught` as the first thing that the report says.
+/// It died of a nil pointer that came out of no map: it is not for us.
+#[derive(Debug)]
+pub(super) struct Elsewhere;
+
+impl std::fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it did not die on a map")
+    }
+}
+
+impl std::error::Error for Elsewhere {}
+
+/// Explains a core, with `caught` as the first thing that the report says. If it is `doubtful` whether
+/// a map has to do with it, and none has, the error is [`Elsewhere`] and nothing is said.
 pub(super) fn autopsy(
     session: &Session,
     core: &Path,
     exe: &Path,
     caught: &[Field<'static>],
+    doubtful: bool,
 ) -> anyhow::Result<Outcome> {
     let how = OpenArgs { exe: Some(exe.to_owned()), ..OpenArgs::default() };
     let target = TargetArgs { target: core.display().to_string(), how };
     open::read(&target, session, Manner::BeforeEmitting, &mut |opened, sink| {
-        let mut sink = Preceded { sink, caught };
-        Autopsy.run(opened.go()?, &mut sink).map_err(explain)
+        let go = opened.go()?;
+        if doubtful {
+            let mut asked = OfMap(false);
+            Autopsy.run(go, &mut asked).map_err(explain)?;
+            if !asked.0 {
+                return Err(Elsewhere.into());
+            }
+        }
+        Autopsy.run(go, &mut Preceded { sink, caught }).map_err(explain)
     })
 }
 
-/// What it takes of the disk, the memory that was copied, and the like.
-pub(super) fn bytes(key: &'static str, title: &'static str, bytes: u64) -> Field<'static> {
-    Field::new(key, title, Cell::Bytes(bytes))
+/// Whether a report says that a nil pointer came out of a map.
+struct OfMap(bool);
+
+impl Sink for OfMap {
+    fn head(&mut self, _: &Head) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn fields(&mut self, _: &str, _: &str, fields: &[Field<'_>]) -> io::Result<()> {
+        self.0 |= fields.iter().any(|f| f.key == "from_map" && f.cell == Cell::Bool(true));
+        Ok(())
+    }
+
+    fn lines(&mut self, _: &str, _: &str, _: &[String]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn table(&mut self, _: &Table<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn row(&mut self, _: &[Cell<'_>]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn end_table(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn note(&mut self, _: Note) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &Tail) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A report with one more section, before its others.

@@ -1,103 +1,108 @@
-//! Waiting for a death.
+//! What is done with a death, however it was caught.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
-use mapscope_probe::{Bpf, Guardian, Hit, Process};
-use mapscope_report::{Cell, Field};
+use mapscope_probe::Hit;
+use mapscope_report::{Cell, Field, printable};
 use mapscope_runtime::crash::Kind;
-use mapscope_target::{Live, Target};
 
-use super::keep::Keeper;
+use super::keep::{Keeper, Taken};
 use super::program::Program;
-use super::{Args, report};
+use super::{Args, On, report};
 use crate::args::OutputArgs;
 use crate::exit::Outcome;
-use crate::open;
+use crate::failure;
 use crate::session::Session;
 
-/// How long it waits before it looks whether it is to end.
-const TICK: Duration = Duration::from_millis(100);
-
-/// Arms a process and waits.
-pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let pid = open::process(&args.pid)?;
-    let live = Live::open(pid)?;
-    let process = Process::open(pid)?;
-    let exe = live.exe_path().unwrap_or_else(|| format!("/proc/{pid}/exe").into());
-    let file = live.open_exe().with_context(|| format!("cannot open {}", exe.display()))?;
-    let program = Program::of(file, &exe, &args.on)?;
-    let keeper = Keeper::open(&args.dir, args.keep, args.max_disk)
-        .with_context(|| format!("cannot make {}", args.dir.display()))?;
-    let mut bpf = Bpf::load()?;
-    let _guardian = Guardian::start(&bpf)?;
-    let output = OutputArgs { format: args.format, ..OutputArgs::default() };
-    let session = Session::start(&output)?;
-    let offsets: Vec<u64> = program.sites.iter().map(|place| place.offset.0).collect();
-    let _armed = bpf.arm(&program.path(), Some(pid), &offsets)?;
-    say(&format!("armed: process {pid}, {}, {} places", exe.display(), offsets.len()));
-    Watch { bpf, session, program, keeper, outcome: Outcome::Fine }.wait(&process)
-}
+/// How long to wait for a hit before looking whether it is time to end.
+pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// Says how it goes, on stderr: stdout is the reports'.
-fn say(text: &str) {
-    let text = mapscope_report::printable(text.as_bytes());
-    let _ = writeln!(std::io::stderr(), "mapscope: {text}");
+pub(super) fn say(text: &str) {
+    // Nothing is left to be done where stderr is closed.
+    let _ = writeln!(std::io::stderr(), "mapscope: {}", printable(text.as_bytes()));
 }
 
-/// What is armed, and what is done when it is hit.
-struct Watch {
-    bpf: Bpf,
-    session: Session,
-    program: Program,
-    keeper: Keeper,
-    outcome: Outcome,
+/// What has been caught so far, and what may be yet.
+pub(super) struct Watch {
+    pub(super) keeper: Keeper,
+    output: OutputArgs,
+    session: Option<Session>,
+    on: Vec<On>,
+    pub(super) outcome: Outcome,
 }
 
 impl Watch {
-    fn wait(mut self, process: &Process) -> anyhow::Result<Outcome> {
-        while self.keeper.more > 0 && !self.session.progress.cancelled() {
-            // Whether it has ended is asked before: what it did until then has come by then.
-            let ended = process.has_ended();
-            match self.bpf.next(if ended { Duration::ZERO } else { TICK }) {
-                Some(hit) if hit.stopped => self.caught(&hit)?,
-                Some(_) => {}
-                None if ended => {
-                    say("the process has ended");
-                    break;
-                }
-                None => {}
-            }
-        }
-        Ok(self.outcome)
+    pub(super) fn new(keeper: Keeper, args: &Args) -> Watch {
+        let output = OutputArgs { format: args.format, ..OutputArgs::default() };
+        Watch { keeper, output, session: None, on: args.on.clone(), outcome: Outcome::Fine }
     }
 
-    /// Keeps the process of a hit, lets it go, and explains its death.
-    fn caught(&mut self, hit: &Hit) -> anyhow::Result<()> {
-        let kind = self.program.kind_at(hit.at.0);
-        let name = self.program.exe.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let taken = self.keeper.take(hit, &name);
-        self.bpf.let_go(hit.pid, may_live(kind))?;
-        let taken = taken.with_context(|| format!("process {} was not kept", hit.pid))?;
-        let (stop, copied, threads) = (taken.stop, taken.bytes, taken.threads);
-        let kept = self.keeper.keep(taken).context("the core was not kept")?;
+    /// Starts what makes threads: whoever watches over the program has been made by now.
+    pub(super) fn begin(&mut self) -> anyhow::Result<()> {
+        self.session = Some(Session::start(&self.output)?);
+        Ok(())
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.progress.cancelled())
+    }
+
+    /// Whether there is anything left to wait for.
+    pub(super) fn goes_on(&self) -> bool {
+        self.keeper.more > 0 && !self.is_cancelled()
+    }
+
+    /// Keeps what was taken of a process at `hit`, and explains it. What fails is told, and the watch
+    /// goes on.
+    pub(super) fn death(&mut self, program: &Program, hit: &Hit, taken: anyhow::Result<Taken>) {
+        match taken.and_then(|taken| self.explain(program, hit, taken)) {
+            Ok(outcome) => self.outcome = self.outcome.and(outcome),
+            Err(error) => {
+                failure::tell(&error.context(format!("process {} was not kept", hit.pid)));
+                self.outcome = Outcome::Incomplete;
+            }
+        }
+    }
+
+    fn explain(&mut self, program: &Program, hit: &Hit, taken: Taken) -> anyhow::Result<Outcome> {
+        let Some(session) = &self.session else { return Ok(Outcome::Fine) };
+        let about = taken.about;
+        let kept = self.keeper.write(taken)?;
         let fields = [
             Field::new("core", "core", Cell::text(kept.path.display().to_string())),
-            report::bytes("core_bytes", "on disk", kept.bytes),
+            Field::new("core_bytes", "on disk", Cell::Bytes(kept.bytes)),
             Field::new("pid", "process", Cell::Uint(hit.pid.into())),
             Field::new("tid", "thread", Cell::Uint(hit.tid.into())),
-            Field::new("threads", "threads", Cell::Uint(threads as u64)),
-            report::bytes("copied_bytes", "copied", copied),
-            Field::new("stop_ns", "stood still", Cell::Duration(stop)),
+            Field::new("threads", "threads", Cell::Uint(about.threads as u64)),
+            Field::new("copied_bytes", "copied", Cell::Bytes(about.bytes)),
+            Field::new("stop_ns", "stood still", Cell::Duration(about.stop)),
         ];
-        let outcome = report::autopsy(&self.session, &kept.path, &self.program.path(), &fields)?;
-        self.outcome = self.outcome.and(outcome);
-        Ok(())
+        let doubtful =
+            program.kind_at(hit.at) == Kind::NilDereference && !self.on.contains(&On::Any);
+        let said = report::autopsy(session, &kept.path, &program.path(), &fields, doubtful);
+        match said {
+            Err(error) if error.is::<report::Elsewhere>() => {
+                remove(&kept.path);
+                Ok(Outcome::Fine)
+            }
+            said => {
+                self.keeper.count(&kept);
+                said
+            }
+        }
+    }
+}
+
+fn remove(core: &Path) {
+    if let Err(why) = std::fs::remove_file(core) {
+        say(&format!("cannot remove {}, which is of no map: {why}", core.display()));
     }
 }
 
 /// Whether a program may live on after a death of this kind has begun: panics can be recovered from.
-fn may_live(kind: Kind) -> bool {
+pub(super) fn may_live(kind: Kind) -> bool {
     matches!(kind, Kind::NilMapWrite | Kind::Unhashable | Kind::NilDereference | Kind::Other)
 }
