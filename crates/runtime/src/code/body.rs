@@ -4,13 +4,14 @@ use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAcc
 use mapscope_binary::{FileVa, Func};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::callee::FuncId;
 use super::registers::{Content, Registers};
 use super::sweep::Sweep;
 
 /// The function under way.
 pub(super) struct Body<'s, 'g, 'a> {
     pub(super) sweep: &'s mut Sweep<'g, 'a>,
-    pub(super) entry: FileVa,
+    pub(super) func: FuncId,
     pub(super) registers: Registers,
     /// What the registers hold where a jump forward leads.
     pub(super) saved: FxHashMap<u64, Registers>,
@@ -109,7 +110,7 @@ impl Body<'_, '_, '_> {
             let content = self.registers.get(used.register());
             let reads = !matches!(used.access(), OpAccess::Write | OpAccess::CondWrite);
             if let (Content::Of(place), true) = (content, reads) {
-                self.sweep.read.insert(place);
+                self.sweep.read(place);
             }
         }
         for used in info.used_registers() {

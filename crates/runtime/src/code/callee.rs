@@ -30,20 +30,45 @@ pub(super) enum Callee {
     Plain,
 }
 
+/// More functions than this no executable has: what more there seem to be is damage.
+const MAX_FUNCS: usize = 1 << 21;
+
+/// A number for each function, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FuncId(pub(super) u32);
+
+impl FuncId {
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Every function of the executable by its entry.
-pub(super) struct Callees(FxHashMap<FileVa, Callee>);
+pub(super) struct Callees(FxHashMap<FileVa, (FuncId, Callee)>);
 
 impl Callees {
     pub(super) fn of(table: &Pclntab<'_>) -> Callees {
-        let named = table.funcs().map(|f| match f.is_assembly() && !f.name().contains(BARRIER) {
-            true => (f.entry(), Callee::Opaque),
-            false => (f.entry(), classify(f.name())),
+        let named = table.funcs().take(MAX_FUNCS).zip(0..).map(|(f, number)| {
+            let opaque = f.is_assembly() && !f.name().contains(BARRIER);
+            let callee = if opaque { Callee::Opaque } else { classify(f.name()) };
+            (f.entry(), (FuncId(number), callee))
         });
         Callees(named.collect())
     }
 
-    pub(super) fn get(&self, entry: FileVa) -> Callee {
-        self.0.get(&entry).copied().unwrap_or(Callee::Opaque)
+    /// More than any function's number.
+    pub(super) fn len(&self) -> usize {
+        self.0.values().map(|(func, _)| func.index() + 1).max().unwrap_or(0)
+    }
+
+    /// The function that begins at `entry`.
+    pub(super) fn get(&self, entry: FileVa) -> Option<(FuncId, Callee)> {
+        self.0.get(&entry).copied()
+    }
+
+    /// The function that begins at `entry`, if it is the program's own.
+    pub(super) fn plain(&self, entry: FileVa) -> Option<FuncId> {
+        self.get(entry).and_then(|(func, callee)| (callee == Callee::Plain).then_some(func))
     }
 }
 

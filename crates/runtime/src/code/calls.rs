@@ -3,9 +3,10 @@
 use mapscope_binary::FileVa;
 
 use super::body::Body;
-use super::callee::Callee;
+use super::callee::{Callee, FuncId};
+use super::holds::Holds;
 use super::operands::data_word;
-use super::place::{Holds, Place, PlaceId};
+use super::place::PlaceId;
 use super::registers::{ARGUMENTS, Content};
 use crate::types::TypeId;
 
@@ -13,16 +14,14 @@ impl Body<'_, '_, '_> {
     pub(super) fn flow(&mut self, content: Content, to: PlaceId) {
         match content {
             Content::Known(holds) => self.sweep.tell(to, holds),
-            Content::Of(from) if from != to => {
-                self.sweep.flows.insert((from, to));
-            }
+            Content::Of(from) if from != to => self.sweep.flows.add(from, to),
             Content::Address(va) => {
-                let pointee = self.place(Place::Global(va));
-                self.sweep.points.insert((pointee, to));
+                let pointee = self.sweep.places.global(va);
+                self.sweep.points.add(pointee, to);
             }
             Content::Frame(slot) => {
-                let pointee = self.place(Place::Slot(self.entry, slot));
-                self.sweep.points.insert((pointee, to));
+                let pointee = self.sweep.places.slot(slot);
+                self.sweep.points.add(pointee, to);
             }
             Content::Of(_) | Content::Unknown => {}
         }
@@ -37,15 +36,15 @@ impl Body<'_, '_, '_> {
         };
         match (content, pointee) {
             (Content::Of(place), _) => {
-                self.sweep.read.insert(place);
+                self.sweep.read(place);
                 self.sweep.tell(place, holds);
             }
             (Content::Address(va), Some(pointee)) => {
-                let place = self.place(Place::Global(va));
+                let place = self.sweep.places.global(va);
                 self.sweep.tell(place, pointee);
             }
             (Content::Frame(slot), Some(pointee)) => {
-                let place = self.place(Place::Slot(self.entry, slot));
+                let place = self.sweep.places.slot(slot);
                 self.sweep.tell(place, pointee);
             }
             _ => {}
@@ -56,7 +55,7 @@ impl Body<'_, '_, '_> {
         for (i, register) in ARGUMENTS.into_iter().enumerate() {
             let content = self.registers.get(register);
             if content != Content::Unknown {
-                let result = self.place(Place::Result(self.entry, i as u8));
+                let result = self.sweep.places.result(self.func, i);
                 self.flow(content, result);
             }
         }
@@ -75,18 +74,20 @@ impl Body<'_, '_, '_> {
 
     pub(super) fn call(&mut self, entry: FileVa) {
         let callee = self.sweep.callees.get(entry);
+        let plain = self.sweep.callees.plain(entry);
+        let callee = callee.map_or(Callee::Opaque, |(_, callee)| callee);
         if callee == Callee::Barrier {
             return;
         }
         let result = self.runtime_call(callee);
-        if callee == Callee::Plain {
-            self.pass(entry);
+        if let Some(func) = plain {
+            self.pass(func);
         }
         self.registers.clear();
-        match result {
-            Some(holds) => self.registers.set(ARGUMENTS[0], Content::Known(holds)),
-            None if callee == Callee::Plain => self.take(entry),
-            None => {}
+        match (result, plain) {
+            (Some(holds), _) => self.registers.set(ARGUMENTS[0], Content::Known(holds)),
+            (None, Some(func)) => self.take(func),
+            (None, None) => {}
         }
     }
 
@@ -138,11 +139,11 @@ impl Body<'_, '_, '_> {
     }
 
     /// Passes what the registers hold as arguments.
-    pub(super) fn pass(&mut self, entry: FileVa) {
+    pub(super) fn pass(&mut self, func: FuncId) {
         for i in 0..ARGUMENTS.len() as u8 {
             let content = self.argument(i);
             if content != Content::Unknown {
-                let argument = self.place(Place::Argument(entry, i));
+                let argument = self.sweep.places.argument(func, i.into());
                 self.flow(content, argument);
             }
             if let Some(ty) = self.dynamic(content)
@@ -155,9 +156,9 @@ impl Body<'_, '_, '_> {
     }
 
     /// Takes results into the registers.
-    pub(super) fn take(&mut self, entry: FileVa) {
+    pub(super) fn take(&mut self, func: FuncId) {
         for (i, register) in ARGUMENTS.into_iter().enumerate() {
-            let result = self.place(Place::Result(entry, i as u8));
+            let result = self.sweep.places.result(func, i);
             self.registers.set(register, Content::Of(result));
         }
     }

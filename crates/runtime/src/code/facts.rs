@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use mapscope_binary::FileVa;
 use rustc_hash::FxHashMap;
 
-use super::place::Holds;
+use super::callee::{Callees, FuncId};
+use super::holds::Holds;
+use super::known::Known;
+use super::place::{PlaceId, Places};
+use super::registers::ARGUMENTS;
+use super::solve::MAX_TOLD;
 use super::sweep::Sweep;
 use crate::Go;
 use crate::types::TypeId;
@@ -26,10 +31,10 @@ pub struct Told {
 /// Where it is told to hold several, the most often told comes first.
 #[derive(Default)]
 pub struct Facts {
-    pub(super) globals: BTreeMap<FileVa, Vec<Told>>,
-    pub(super) slots: FxHashMap<FileVa, BTreeMap<i32, Vec<Told>>>,
-    pub(super) arguments: FxHashMap<(FileVa, u8), Vec<Told>>,
-    pub(super) results: FxHashMap<(FileVa, u8), Vec<Told>>,
+    pub(super) known: Known,
+    /// Whose places these are; `None` where no table tells of functions.
+    pub(super) code: Option<(Callees, Places)>,
+    pub(super) globals: BTreeMap<FileVa, PlaceId>,
     pub(super) closures: FxHashMap<FileVa, TypeId>,
     pub(super) map_uses: FxHashMap<TypeId, u32>,
     pub(super) partial: bool,
@@ -52,27 +57,59 @@ impl Facts {
         self.partial
     }
 
-    /// Words of the executable's data, by address.
-    pub fn globals(&self) -> impl Iterator<Item = (FileVa, &[Told])> {
-        self.globals.iter().map(|(va, told)| (*va, told.as_slice()))
+    /// What is known of one place. Nothing of one that is told to hold too much: of what is left out,
+    /// one may be what it holds.
+    fn of(&self, place: PlaceId) -> &[Told] {
+        let told = self.known.of(place);
+        if told.len() > MAX_TOLD { &[] } else { told }
     }
 
-    /// Words of the frames of the function that begins at `entry`: bytes from the frame's
+    /// Words of the executable's data, by address.
+    pub fn globals(&self) -> impl Iterator<Item = (FileVa, &[Told])> {
+        let globals = self.globals.iter().map(|(va, place)| (*va, self.of(*place)));
+        globals.filter(|(_, told)| !told.is_empty())
+    }
+
+    /// The word of the executable's data at `va`; empty where nothing is told of it.
+    pub fn global(&self, va: FileVa) -> &[Told] {
+        self.globals.get(&va).map_or(&[], |place| self.of(*place))
+    }
+
+    /// Words of the frames of the function that begins at `entry`, by address: bytes from the frame's
     /// canonical address (what its caller's stack pointer was before the call), and what is there.
     pub fn slots(&self, entry: FileVa) -> impl Iterator<Item = (i32, &[Told])> {
-        let slots = self.slots.get(&entry).into_iter().flatten();
-        slots.map(|(offset, told)| (*offset, told.as_slice()))
+        let code = self.code.as_ref();
+        let code = code.and_then(|(callees, places)| Some((callees.get(entry)?.0, places)));
+        let mut slots: Vec<_> = code.into_iter().flat_map(|(func, all)| all.slots(func)).collect();
+        slots.sort_unstable();
+        let slots = slots.into_iter().map(|(offset, place)| (offset, self.of(place)));
+        slots.filter(|(_, told)| !told.is_empty())
     }
 
     /// What the function that begins at `entry` is called with, in the register of that number in the
     /// order of arguments.
     pub fn argument(&self, entry: FileVa, number: u8) -> &[Told] {
-        self.arguments.get(&(entry, number)).map_or(&[], Vec::as_slice)
+        self.register(entry, number, Places::argument)
     }
 
     /// What it returns, in the register of that number in the order of results.
     pub fn result(&self, entry: FileVa, number: u8) -> &[Told] {
-        self.results.get(&(entry, number)).map_or(&[], Vec::as_slice)
+        self.register(entry, number, Places::result)
+    }
+
+    fn register(
+        &self,
+        entry: FileVa,
+        number: u8,
+        which: impl Fn(&Places, FuncId, usize) -> PlaceId,
+    ) -> &[Told] {
+        let number = usize::from(number);
+        let Some((callees, places)) = self.code.as_ref().filter(|_| number < ARGUMENTS.len())
+        else {
+            return &[];
+        };
+        let func = callees.get(entry);
+        func.map_or(&[], |(func, _)| self.of(which(places, func, number)))
     }
 
     /// The type of the closures made of the function that begins at `entry`: a struct of the code

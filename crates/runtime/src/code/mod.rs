@@ -13,6 +13,10 @@ mod body;
 mod callee;
 mod calls;
 mod facts;
+mod flows;
+mod graph;
+mod holds;
+mod known;
 mod operands;
 mod place;
 mod receiver;
@@ -22,6 +26,6 @@ mod solve;
 mod sweep;
 
 pub use facts::{Facts, Told};
-pub use place::Holds;
+pub use holds::Holds;
 pub(crate) use receiver::receiver;
 pub(crate) use registers::{ARGUMENTS, CONTEXT};

@@ -4,8 +4,8 @@ use iced_x86::{Instruction, Register};
 use mapscope_binary::FileVa;
 
 use super::body::Body;
-use super::callee::Callee;
-use super::place::{Holds, Place, PlaceId};
+use super::holds::Holds;
+use super::place::PlaceId;
 use super::registers::Content;
 use super::sweep::Sweep;
 use crate::types::{Kind, TypeId};
@@ -24,13 +24,9 @@ impl Body<'_, '_, '_> {
     pub(super) fn read(&mut self, register: Register) -> Content {
         let content = self.registers.get(register);
         if let Content::Of(place) = content {
-            self.sweep.read.insert(place);
+            self.sweep.read(place);
         }
         content
-    }
-
-    pub(super) fn place(&mut self, place: Place) -> PlaceId {
-        self.sweep.places.id(place)
     }
 
     /// The slot that lies `displacement` bytes from the stack pointer, or from the frame pointer,
@@ -44,7 +40,7 @@ impl Body<'_, '_, '_> {
     pub(super) fn memory(&mut self, i: &Instruction) -> Memory {
         if i.is_ip_rel_memory_operand() {
             let va = FileVa(i.ip_rel_memory_address());
-            return Memory::Place(self.place(Place::Global(va)));
+            return Memory::Place(self.sweep.places.global(va));
         }
         let (base, displacement) = (i.memory_base(), i.memory_displacement64());
         let indexed = i.memory_index() != Register::None;
@@ -53,7 +49,7 @@ impl Body<'_, '_, '_> {
         }
         if matches!(base, Register::RSP | Register::RBP) {
             let slot = self.slot(base, displacement).filter(|_| !indexed);
-            let place = slot.map(|slot| self.place(Place::Slot(self.entry, slot)));
+            let place = slot.map(|slot| self.sweep.places.slot(slot));
             return place.map_or(Memory::Nowhere, Memory::Place);
         }
         let content = self.read(base);
@@ -73,11 +69,11 @@ impl Body<'_, '_, '_> {
                 field.map_or(Memory::Nowhere, Memory::Place)
             }
             Content::Address(va) => match va.checked_add(displacement) {
-                Some(va) => Memory::Place(self.place(Place::Global(va))),
+                Some(va) => Memory::Place(self.sweep.places.global(va)),
                 None => Memory::Nowhere,
             },
             Content::Frame(slot) => match slot.checked_add(displacement as i32) {
-                Some(slot) => Memory::Place(self.place(Place::Slot(self.entry, slot))),
+                Some(slot) => Memory::Place(self.sweep.places.slot(slot)),
                 None => Memory::Nowhere,
             },
             _ => Memory::Nowhere,
@@ -132,9 +128,12 @@ impl Body<'_, '_, '_> {
             return;
         };
         let begins = i.memory_displacement64() == 0 && i.memory_index() == Register::None;
-        if begins && self.sweep.callees.get(code) == Callee::Plain && is_closure(self.sweep, to) {
+        if begins
+            && let Some(func) = self.sweep.callees.plain(code)
+            && is_closure(self.sweep, to)
+        {
             self.sweep.closures.insert(code, to);
-            let context = self.place(Place::Context(code));
+            let context = self.sweep.places.context(func);
             self.sweep.tell(context, Holds::Pointer(to));
         }
     }

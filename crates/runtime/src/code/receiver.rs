@@ -1,6 +1,6 @@
 //! The type whose method a function is, by the function's name.
 
-use super::place::Holds;
+use super::holds::Holds;
 use crate::types::Types;
 
 /// What the first argument of the function with this name holds, if it is a method:

@@ -3,7 +3,8 @@
 use iced_x86::Register;
 use mapscope_binary::FileVa;
 
-use super::place::{Holds, PlaceId};
+use super::holds::Holds;
+use super::place::PlaceId;
 
 /// What one register holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,12 +1,11 @@
 //! The pass over the code: one function after the other.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory};
-use mapscope_binary::{FileVa, Func};
+use mapscope_binary::Func;
 use rustc_hash::FxHashMap;
 
 use super::body::Body;
-use super::callee::{Callee, is_generic};
-use super::place::Place;
+use super::callee::{Callee, FuncId, is_generic};
 use super::receiver::receiver;
 use super::registers::{ARGUMENTS, CONTEXT, Content, Registers};
 use super::sweep::Sweep;
@@ -25,13 +24,16 @@ impl Sweep<'_, '_> {
             if go.progress.cancelled() {
                 return;
             }
-            if self.callees.get(func.entry()) == Callee::Plain || is_generic(func.name()) {
-                self.function(&func, &mut instructions);
+            let Some((id, callee)) = self.callees.get(func.entry()) else { continue };
+            if callee == Callee::Plain || is_generic(func.name()) {
+                self.places.begin(id);
+                self.function(id, &func, &mut instructions);
+                self.places.end(id);
             }
         }
     }
 
-    pub(super) fn function(&mut self, func: &Func<'_, '_>, instructions: &mut Vec<Instruction>) {
+    fn function(&mut self, id: FuncId, func: &Func<'_, '_>, instructions: &mut Vec<Instruction>) {
         let entry = func.entry();
         let len = func.end().0.saturating_sub(entry.0).min(MAX_CODE);
         let Some(code) = self.go.image.elf.bytes_at(entry, len) else { return };
@@ -44,13 +46,13 @@ impl Sweep<'_, '_> {
             .map(Instruction::near_branch_target)
             .collect();
         if let Some(holds) = receiver(&self.go.types, func.name()) {
-            let first = self.places.id(Place::Argument(entry, 0));
+            let first = self.places.argument(id, 0);
             self.tell(first, holds);
         }
-        let registers = self.at_entry(entry);
+        let registers = self.at_entry(id);
         let mut body = Body {
             sweep: self,
-            entry,
+            func: id,
             registers,
             saved: FxHashMap::default(),
             loops,
@@ -61,14 +63,12 @@ impl Sweep<'_, '_> {
         body.run(func, instructions);
     }
 
-    pub(super) fn at_entry(&mut self, entry: FileVa) -> Registers {
+    fn at_entry(&self, func: FuncId) -> Registers {
         let mut registers = Registers::default();
         for (i, register) in ARGUMENTS.into_iter().enumerate() {
-            let place = self.places.id(Place::Argument(entry, i as u8));
-            registers.set(register, Content::Of(place));
+            registers.set(register, Content::Of(self.places.argument(func, i)));
         }
-        let context = self.places.id(Place::Context(entry));
-        registers.set(CONTEXT, Content::Of(context));
+        registers.set(CONTEXT, Content::Of(self.places.context(func)));
         registers
     }
 }

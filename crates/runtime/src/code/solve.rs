@@ -1,14 +1,16 @@
 //! Carries what is known of places along the flows between them.
 
-use mapscope_binary::FileVa;
 use rustc_hash::FxHashSet;
 
 use super::facts::{Facts, Told};
-use super::place::{Holds, Place, PlaceId};
+use super::graph::Graph;
+use super::holds::Holds;
+use super::known::Known;
+use super::place::PlaceId;
 use super::sweep::Sweep;
 
 /// A place told to hold more than so many things holds no one type: a data word of interfaces, say.
-const MAX_TOLD: usize = 4;
+pub(super) const MAX_TOLD: usize = 4;
 
 /// So far is what is known carried: from a constructor to a variable it takes two or three steps.
 const MAX_ROUNDS: usize = 24;
@@ -16,158 +18,155 @@ const MAX_ROUNDS: usize = 24;
 impl Sweep<'_, '_> {
     pub(super) fn solve(mut self) -> Facts {
         self.spread_read();
-        let mut known = self.direct();
-        let edges = self.edges();
+        let mut known = Known::nothing(self.places.len());
+        let mut fresh = self.direct(&mut known);
+        let fields = Graph::of(self.places.len(), self.places.fields());
+        let flows = self.flows.pairs();
+        let both = flows.iter().copied().chain(flows.iter().map(|(from, to)| (*to, *from)));
+        let graph = Graph::of(self.places.len(), both);
+        let mut several = Vec::new();
         for _ in 0..MAX_ROUNDS {
-            let fields = self.derive_fields(&mut known);
-            let carried = carry(&mut known, &edges);
-            if !fields && !carried {
+            self.derive_fields(&mut known, &fields, &mut fresh);
+            fresh = carry(&mut known, &graph, &fresh);
+            several.extend(fresh.iter().filter(|place| known.of(**place).len() > 1));
+            if fresh.is_empty() {
                 break;
             }
         }
         self.pointees(&mut known);
+        for place in several {
+            let told = known.of(place).to_vec();
+            self.set(&mut known, place, told);
+        }
         self.facts(known)
     }
 
-    fn is_real(&self, place: PlaceId) -> bool {
-        match self.places.get(place) {
-            Place::Argument(..) | Place::Result(..) | Place::Context(_) => {
-                self.read.contains(&place)
-            }
-            Place::Field(of, _) => self.is_real(of),
-            Place::Global(_) | Place::Slot(..) => true,
-        }
-    }
-
-    /// What goes on to an argument or a result that is read, is read.
+    /// What goes on to an argument or a result that is read, is read. Flows that are not are dropped.
     fn spread_read(&mut self) {
-        let mut back: Vec<(PlaceId, PlaceId)> = self.flows.iter().map(|(a, b)| (*b, *a)).collect();
+        let flows = self.flows.pairs().iter().map(|(from, to)| (*to, *from));
+        let mut back: Vec<_> = flows.filter(|(_, from)| !self.is_real(*from)).collect();
         back.sort_unstable();
-        let ids = self.places.iter();
-        let mut work: Vec<PlaceId> = ids.map(|(id, _)| id).filter(|id| self.is_real(*id)).collect();
-        let mut seen = vec![false; self.places.len()];
+        let ends = back.chunk_by(|one, next| one.0 == next.0).map(|flows| flows[0].0);
+        let mut work: Vec<PlaceId> = ends.filter(|to| self.is_real(*to)).collect();
         while let Some(place) = work.pop() {
-            if std::mem::replace(&mut seen[place.0 as usize], true) {
-                continue;
-            }
-            self.read.insert(place);
             let first = back.partition_point(|(to, _)| *to < place);
-            let from = back[first..].iter().take_while(|(to, _)| *to == place);
-            work.extend(from.map(|(_, from)| *from));
-        }
-    }
-
-    /// What the code says outright, the most often said first.
-    fn direct(&self) -> Vec<Vec<Told>> {
-        let mut known = vec![Vec::new(); self.places.len()];
-        for ((place, holds), times) in &self.told {
-            if self.is_real(*place) {
-                known[place.0 as usize].push(Told { holds: *holds, times: *times });
+            for (_, from) in back[first..].iter().take_while(|(to, _)| *to == place) {
+                if !self.is_real(*from) {
+                    self.read(*from);
+                    work.push(*from);
+                }
             }
         }
-        for told in &mut known {
-            self.merge(told);
-        }
-        known
+        let mut flows = std::mem::take(&mut self.flows);
+        flows.retain(|from, to| self.is_real(from) && self.is_real(to));
+        self.flows = flows;
     }
 
-    /// Leaves out what only says less than something else, and sorts the rest.
-    fn merge(&self, told: &mut Vec<Told>) {
-        let types = &self.go.types;
-        let covered = told.iter().flat_map(|one| one.holds.covered(types));
-        let covered: FxHashSet<Holds> = covered.collect();
-        told.retain(|one| !covered.contains(&one.holds));
-        told.sort_by_key(|told| (std::cmp::Reverse(told.times), told.holds));
-    }
-
-    /// The flows between places that are real, both ways.
-    fn edges(&self) -> Vec<(PlaceId, PlaceId)> {
-        let real = self.flows.iter().filter(|(a, b)| self.is_real(*a) && self.is_real(*b));
-        let mut edges: Vec<_> = real.flat_map(|(a, b)| [(*a, *b), (*b, *a)]).collect();
-        edges.sort_unstable();
-        edges
-    }
-
-    /// Fields of what is known by now to be of some type.
-    fn derive_fields(&self, known: &mut [Vec<Told>]) -> bool {
-        let mut changed = false;
-        for (id, place) in self.places.iter() {
-            let Place::Field(of, offset) = place else { continue };
-            if !known[id.0 as usize].is_empty() {
-                continue;
-            }
-            let [one] = known[of.0 as usize].as_slice() else { continue };
-            let (Holds::Pointer(ty) | Holds::Slice(ty)) = one.holds else { continue };
-            if let Some(holds) = Holds::word(&self.go.types, ty, offset.into(), 0) {
-                known[id.0 as usize].push(Told { holds, times: 0 });
-                changed = true;
-            }
-        }
-        changed
-    }
-
-    /// What places hold whose address is kept where a pointer of a known type is.
-    fn pointees(&self, known: &mut [Vec<Told>]) {
-        let said = known.iter().enumerate().flat_map(|(place, told)| {
-            told.iter().map(move |told| (PlaceId(place as u32), told.holds))
+    /// What the code says outright, the most often said first. Returns of which places.
+    fn direct(&self, known: &mut Known) -> Vec<PlaceId> {
+        let told = self.told.iter().filter(|((place, _), _)| self.is_real(*place));
+        let told =
+            told.map(|((place, holds), times)| (*place, Told { holds: *holds, times: *times }));
+        let mut told: Vec<_> = told.collect();
+        told.sort_unstable_by_key(|(place, told)| (*place, told.holds));
+        let of_places = told.chunk_by(|one, next| one.0 == next.0);
+        let set = of_places.map(|of_place| {
+            self.set(known, of_place[0].0, of_place.iter().map(|(_, told)| *told).collect());
+            of_place[0].0
         });
-        let mut said: FxHashSet<(PlaceId, Holds)> = said.collect();
-        for (pointee, pointer) in &self.points {
-            let [one] = known[pointer.0 as usize].as_slice() else { continue };
-            let holds = match one.holds {
-                Holds::Pointer(ty) => Holds::Value(ty),
-                Holds::Map(ty) => Holds::Header(ty),
-                _ => continue,
-            };
-            if said.insert((*pointee, holds)) {
-                known[pointee.0 as usize].push(Told { holds, times: 0 });
+        set.collect()
+    }
+
+    /// Sets what is known of `place`, without what only says less than something else, and sorted.
+    fn set(&self, known: &mut Known, place: PlaceId, mut told: Vec<Told>) {
+        if told.len() > 1 {
+            let types = &self.go.types;
+            let covered: FxHashSet<Holds> =
+                told.iter().flat_map(|one| one.holds.covered(types)).collect();
+            told.retain(|one| !covered.contains(&one.holds));
+            told.sort_by_key(|told| (std::cmp::Reverse(told.times), told.holds));
+        }
+        known.set(place, told);
+    }
+
+    /// Fields of what is newly known to be of some type: they are newly known then, too.
+    fn derive_fields(&self, known: &mut Known, fields: &Graph, fresh: &mut Vec<PlaceId>) {
+        let mut next = 0;
+        while let Some(of) = fresh.get(next).copied() {
+            next += 1;
+            let [one] = known.of(of) else { continue };
+            let (Holds::Pointer(ty) | Holds::Slice(ty)) = one.holds else { continue };
+            for field in fields.from(of) {
+                let Some(offset) = self.places.field_offset(*field) else { continue };
+                if known.lacks(*field)
+                    && let Some(holds) = Holds::word(&self.go.types, ty, offset.into(), 0)
+                {
+                    known.set(*field, [Told { holds, times: 0 }]);
+                    fresh.push(*field);
+                }
             }
         }
     }
 
-    fn facts(self, known: Vec<Vec<Told>>) -> Facts {
-        let mut facts = Facts::default();
-        for ((_, place), mut told) in self.places.iter().zip(known) {
-            self.merge(&mut told);
-            // Of what is left out, one may be what it holds.
-            if told.is_empty() || told.len() > MAX_TOLD {
-                continue;
+    /// What places hold whose address is kept where a pointer of a known type is; of each place that
+    /// is known to hold several things, what says most.
+    fn pointees(&self, known: &mut Known) {
+        let holds = |pointer: PlaceId| match known.of(pointer) {
+            [Told { holds: Holds::Pointer(ty), .. }] => Some(Holds::Value(*ty)),
+            [Told { holds: Holds::Map(ty), .. }] => Some(Holds::Header(*ty)),
+            _ => None,
+        };
+        let points = self.points.pairs().iter();
+        let said = points.filter_map(|(pointee, pointer)| Some((*pointee, holds(*pointer)?)));
+        let mut said: Vec<(PlaceId, Holds)> = said.collect();
+        said.sort_unstable();
+        said.dedup();
+        for of_place in said.chunk_by(|one, next| one.0 == next.0) {
+            let place = of_place[0].0;
+            let mut told = known.of(place).to_vec();
+            for (_, holds) in of_place {
+                if !told.iter().any(|one| one.holds == *holds) {
+                    told.push(Told { holds: *holds, times: 0 });
+                }
             }
-            match place {
-                Place::Global(va) => {
-                    facts.globals.insert(va, told);
-                }
-                Place::Slot(entry, offset) => insert_slot(&mut facts, entry, offset, told),
-                Place::Argument(entry, number) => {
-                    facts.arguments.insert((entry, number), told);
-                }
-                Place::Result(entry, number) => {
-                    facts.results.insert((entry, number), told);
-                }
-                Place::Context(_) | Place::Field(..) => {}
-            }
+            self.set(known, place, told);
         }
-        Facts { closures: self.closures, map_uses: self.map_uses, ..facts }
+    }
+
+    fn facts(self, known: Known) -> Facts {
+        let globals = self.places.globals();
+        let known_globals = globals.filter(|(_, place)| !known.lacks(*place));
+        Facts {
+            globals: known_globals.collect(),
+            closures: self.closures,
+            map_uses: self.map_uses,
+            partial: false,
+            code: Some((self.callees, self.places)),
+            known,
+        }
     }
 }
 
-fn insert_slot(facts: &mut Facts, entry: FileVa, offset: i32, told: Vec<Told>) {
-    facts.slots.entry(entry).or_default().insert(offset, told);
-}
-
-/// One step along every flow, to places of which nothing is known.
-fn carry(known: &mut [Vec<Told>], edges: &[(PlaceId, PlaceId)]) -> bool {
+/// One step along every flow from what is newly known, to places of which nothing is known. Returns
+/// these.
+fn carry(known: &mut Known, graph: &Graph, fresh: &[PlaceId]) -> Vec<PlaceId> {
     let mut news: Vec<(PlaceId, Holds)> = Vec::new();
-    for (from, to) in edges {
-        let told = &known[from.0 as usize];
-        if known[to.0 as usize].is_empty() && (1..=MAX_TOLD).contains(&told.len()) {
+    for from in fresh {
+        let told = known.of(*from);
+        if told.len() > MAX_TOLD {
+            continue;
+        }
+        for to in graph.from(*from).iter().filter(|to| known.lacks(**to)) {
             news.extend(told.iter().map(|told| (*to, told.holds)));
         }
     }
     news.sort_unstable();
     news.dedup();
-    for (to, holds) in &news {
-        known[to.0 as usize].push(Told { holds: *holds, times: 0 });
-    }
-    !news.is_empty()
+    let of_places = news.chunk_by(|one, next| one.0 == next.0);
+    let set = of_places.map(|of_place| {
+        known
+            .set(of_place[0].0, of_place.iter().map(|(_, holds)| Told { holds: *holds, times: 0 }));
+        of_place[0].0
+    });
+    set.collect()
 }

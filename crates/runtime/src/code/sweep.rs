@@ -2,10 +2,12 @@
 
 use mapscope_binary::FileVa;
 use mapscope_target::Addr;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::callee::Callees;
-use super::place::{Holds, PlaceId, Places};
+use super::flows::Flows;
+use super::holds::Holds;
+use super::place::{PlaceId, Places};
 use crate::Go;
 use crate::types::{Kind, TypeId};
 
@@ -17,11 +19,11 @@ pub(super) struct Sweep<'g, 'a> {
     /// What the code says of places, and how often.
     pub(super) told: FxHashMap<(PlaceId, Holds), u32>,
     /// Values go from one place to the other.
-    pub(super) flows: FxHashSet<(PlaceId, PlaceId)>,
+    pub(super) flows: Flows,
     /// The second place holds the address of the first.
-    pub(super) points: FxHashSet<(PlaceId, PlaceId)>,
-    /// Arguments and results that are read: others are what registers happened to hold.
-    pub(super) read: FxHashSet<PlaceId>,
+    pub(super) points: Flows,
+    /// Which arguments and results are read: others are what registers happened to hold.
+    pub(super) read: Vec<bool>,
     pub(super) closures: FxHashMap<FileVa, TypeId>,
     /// Calls of map operations that take a map of this type.
     pub(super) map_uses: FxHashMap<TypeId, u32>,
@@ -34,14 +36,16 @@ impl<'g, 'a> Sweep<'g, 'a> {
     /// A pass over the code of `go`'s executable; `None` where no table tells its functions.
     pub(super) fn new(go: &'g Go<'a>) -> Option<Sweep<'g, 'a>> {
         let table = go.pclntab()?;
+        let callees = Callees::of(table);
+        let places = Places::of(callees.len());
         Some(Sweep {
             go,
-            callees: Callees::of(table),
-            places: Places::default(),
+            read: vec![false; places.registers()],
+            callees,
+            places,
             told: FxHashMap::default(),
-            flows: FxHashSet::default(),
-            points: FxHashSet::default(),
-            read: FxHashSet::default(),
+            flows: Flows::default(),
+            points: Flows::default(),
             closures: FxHashMap::default(),
             map_uses: FxHashMap::default(),
             types: FxHashMap::default(),
@@ -51,6 +55,18 @@ impl<'g, 'a> Sweep<'g, 'a> {
 
     pub(super) fn tell(&mut self, place: PlaceId, holds: Holds) {
         *self.told.entry((place, holds)).or_default() += 1;
+    }
+
+    /// The code reads what is at `place`.
+    pub(super) fn read(&mut self, place: PlaceId) {
+        if let Some(read) = self.read.get_mut(place.index()) {
+            *read = true;
+        }
+    }
+
+    /// Whether something lies at `place` that is meant to: whatever is not in a register.
+    pub(super) fn is_real(&self, place: PlaceId) -> bool {
+        self.read.get(place.index()).is_none_or(|read| *read)
     }
 
     /// The type whose descriptor lies at `va`, or that the `itab` there is of.

@@ -223,8 +223,7 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         let at = FileVa(va.0.checked_add_signed(offset)?);
         let Some(debug) = &self.go.image.debug else {
             let text = format!("data+{:#x}", at.0);
-            let (_, told) = self.go.code().globals().find(|(va, _)| *va == at)?;
-            let what = match single(told)? {
+            let what = match single(self.go.code().global(at))? {
                 Holds::Map(ty) | Holds::Value(ty) => What::Value(ty),
                 Holds::Pointer(ty) => What::Address(ty),
                 Holds::Slice(of) => What::Items(of),
