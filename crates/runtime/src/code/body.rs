@@ -2,9 +2,9 @@
 
 use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind};
 use mapscope_binary::{FileVa, Func};
-use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::callee::FuncId;
+use super::joins::{Joins, Ways};
 use super::registers::{Content, Registers};
 use super::sweep::Sweep;
 
@@ -13,15 +13,13 @@ pub(super) struct Body<'s, 'g, 'a> {
     pub(super) sweep: &'s mut Sweep<'g, 'a>,
     pub(super) func: FuncId,
     pub(super) registers: Registers,
-    /// What the registers hold where a jump forward leads.
-    pub(super) saved: FxHashMap<u64, Registers>,
-    /// Where jumps backward lead.
-    pub(super) loops: FxHashSet<u64>,
+    /// What they hold where jumps lead.
+    pub(super) joins: &'s mut Joins,
     /// The instruction can be reached from the one before.
     pub(super) falls: bool,
     /// How far the stack pointer stands below its place at entry.
     pub(super) depth: i32,
-    pub(super) info: InstructionInfoFactory,
+    pub(super) info: &'s mut InstructionInfoFactory,
 }
 
 impl Body<'_, '_, '_> {
@@ -39,12 +37,12 @@ impl Body<'_, '_, '_> {
     }
 
     pub(super) fn arrive(&mut self, ip: u64) {
-        match self.saved.remove(&ip) {
-            _ if self.loops.contains(&ip) => self.registers.clear(),
-            Some(saved) if self.falls => self.registers.meet(&saved),
-            Some(saved) => self.registers = saved,
-            None if !self.falls => self.registers.clear(),
-            None => {}
+        match self.joins.at(ip) {
+            Ways::Loop => self.registers.clear(),
+            Ways::Kept(kept) if self.falls => self.registers.meet(kept),
+            Ways::Kept(kept) => self.registers = kept.clone(),
+            Ways::None if !self.falls => self.registers.clear(),
+            Ways::None => {}
         }
         self.falls = true;
     }
@@ -54,9 +52,11 @@ impl Body<'_, '_, '_> {
             FlowControl::Next => self.compute(i),
             FlowControl::Call => self.call(FileVa(i.near_branch_target())),
             FlowControl::IndirectCall => self.registers.clear(),
-            FlowControl::ConditionalBranch => self.jump(i.near_branch_target()),
+            FlowControl::ConditionalBranch => {
+                self.joins.jump(i.near_branch_target(), &self.registers)
+            }
             FlowControl::UnconditionalBranch => {
-                self.jump(i.near_branch_target());
+                self.joins.jump(i.near_branch_target(), &self.registers);
                 self.falls = false;
             }
             FlowControl::Return => {
@@ -64,17 +64,6 @@ impl Body<'_, '_, '_> {
                 self.falls = false;
             }
             _ => self.falls = false,
-        }
-    }
-
-    pub(super) fn jump(&mut self, target: u64) {
-        match self.saved.entry(target) {
-            std::collections::hash_map::Entry::Occupied(mut saved) => {
-                saved.get_mut().meet(&self.registers);
-            }
-            std::collections::hash_map::Entry::Vacant(saved) => {
-                saved.insert(self.registers.clone());
-            }
         }
     }
 
@@ -99,7 +88,25 @@ impl Body<'_, '_, '_> {
                 let content = self.address(i);
                 self.registers.set(i.op0_register(), content);
             }
+            (Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Movups, _, _) => self.look(i),
+            (Mnemonic::Xor, Reg, Reg) if i.op0_register() == i.op1_register() => {
+                self.registers.set(i.op0_register(), Content::Unknown);
+            }
             _ => self.other(i),
+        }
+    }
+
+    /// An instruction that writes no general register.
+    fn look(&mut self, i: &Instruction) {
+        for op in 0..2 {
+            match i.op_kind(op) {
+                OpKind::Register => self.read(i.op_register(op)),
+                OpKind::Memory => {
+                    self.read(i.memory_base());
+                    self.read(i.memory_index())
+                }
+                _ => Content::Unknown,
+            };
         }
     }
 

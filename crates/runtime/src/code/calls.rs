@@ -5,7 +5,6 @@ use mapscope_binary::FileVa;
 use super::body::Body;
 use super::callee::{Callee, FuncId};
 use super::holds::Holds;
-use super::operands::data_word;
 use super::place::PlaceId;
 use super::registers::{ARGUMENTS, Content};
 use crate::types::TypeId;
@@ -148,7 +147,7 @@ impl Body<'_, '_, '_> {
             }
             if let Some(ty) = self.dynamic(content)
                 && let Some(data) = ARGUMENTS.get(usize::from(i) + 1)
-                && let Some(holds) = data_word(self.sweep, ty)
+                && let Some(holds) = self.sweep.data_word(ty)
             {
                 self.used_as(self.registers.get(*data), holds);
             }

@@ -58,12 +58,11 @@ impl Body<'_, '_, '_> {
 
     /// What lies `displacement` bytes from where `content` points.
     pub(super) fn behind(&mut self, content: Content, displacement: u64, indexed: bool) -> Memory {
-        let types = &self.sweep.go.types;
         let typed = |holds: Option<Holds>| holds.map_or(Memory::Nowhere, Memory::Typed);
         match content {
-            Content::Known(Holds::Slice(of)) => typed(Holds::word(types, of, displacement, 0)),
+            Content::Known(Holds::Slice(of)) => typed(self.sweep.word(of, displacement)),
             _ if indexed || displacement > MAX_FIELD => Memory::Nowhere,
-            Content::Known(Holds::Pointer(to)) => typed(Holds::word(types, to, displacement, 0)),
+            Content::Known(Holds::Pointer(to)) => typed(self.sweep.word(to, displacement)),
             Content::Of(place) => {
                 let field = self.sweep.places.field(place, displacement as u32);
                 field.map_or(Memory::Nowhere, Memory::Place)
@@ -107,8 +106,8 @@ impl Body<'_, '_, '_> {
         if let Some(ty) = self.dynamic(content) {
             self.sweep.type_words.insert(at, ty);
         } else if let Some(before) = self.sweep.places.before(at)
-            && let Some(ty) = self.sweep.type_words.get(&before)
-            && let Some(holds) = data_word(self.sweep, *ty)
+            && let Some(ty) = self.sweep.type_words.get(&before).copied()
+            && let Some(holds) = self.sweep.data_word(ty)
         {
             self.used_as(content, holds);
         }
@@ -170,15 +169,6 @@ impl Body<'_, '_, '_> {
             Some(field) => Content::Known(Holds::Pointer(field.ty)),
             None => Content::Unknown,
         }
-    }
-}
-
-/// What the second word of an interface holds whose value is of type `ty`.
-pub(super) fn data_word(sweep: &Sweep<'_, '_>, ty: TypeId) -> Option<Holds> {
-    let types = &sweep.go.types;
-    match types.get(ty).direct {
-        true => Holds::first_word(types, ty),
-        false => Some(Holds::Pointer(ty)),
     }
 }
 

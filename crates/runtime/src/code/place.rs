@@ -4,6 +4,7 @@ use mapscope_binary::FileVa;
 use rustc_hash::FxHashMap;
 
 use super::callee::FuncId;
+use super::recent::Recent;
 use super::registers::ARGUMENTS;
 
 /// A word of the program where values of one type lie, whichever run of the code it is. Those of
@@ -42,6 +43,7 @@ pub(super) struct Places {
     others: Vec<Place>,
     globals: FxHashMap<FileVa, PlaceId>,
     fields: FxHashMap<(PlaceId, u32), PlaceId>,
+    recent: Recent<(PlaceId, u32), PlaceId>,
     slots: Slots,
     /// Which of the others were met in each function.
     met: Vec<(u32, u32)>,
@@ -55,6 +57,7 @@ impl Places {
             others: Vec::new(),
             globals: FxHashMap::default(),
             fields: FxHashMap::default(),
+            recent: Recent::default(),
             slots: Slots::default(),
             met: vec![(0, 0); functions],
         }
@@ -118,7 +121,8 @@ impl Places {
         };
         let (others, registers) = (&mut self.others, self.registers);
         let add = || Places::add(others, registers, Place::Field(of, offset, depth));
-        Some(*self.fields.entry((of, offset)).or_insert_with(add))
+        let find = || *self.fields.entry((of, offset)).or_insert_with(add);
+        Some(self.recent.get_or((of, offset), u64::from(of.0) << 32 ^ u64::from(offset), find))
     }
 
     /// The word before `at`, a place met in the function under way, if it was met.

@@ -1,5 +1,7 @@
 //! The type whose method a function is, by the function's name.
 
+use std::borrow::Cow;
+
 use super::holds::Holds;
 use crate::types::Types;
 
@@ -30,7 +32,10 @@ fn is_wrapper(method: &str) -> bool {
 
 /// The linker writes dots in the last element of a package path as `%2e` (cmd/internal/objabi,
 /// `PathToPrefix`), and other odd bytes likewise.
-fn unescape(name: &str) -> String {
+fn unescape(name: &str) -> Cow<'_, str> {
+    if !name.contains('%') {
+        return name.into();
+    }
     let mut out = String::with_capacity(name.len());
     let mut rest = name;
     while let Some((before, after)) = rest.split_once('%') {
@@ -42,5 +47,5 @@ fn unescape(name: &str) -> String {
         }
         rest = if byte.is_some() { &after[2..] } else { after };
     }
-    out + rest
+    (out + rest).into()
 }

@@ -1,11 +1,11 @@
 //! The pass over the code: one function after the other.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory};
-use mapscope_binary::Func;
-use rustc_hash::FxHashMap;
+use mapscope_binary::{FileVa, Func};
 
 use super::body::Body;
 use super::callee::{Callee, FuncId, is_generic};
+use super::joins::Joins;
 use super::receiver::receiver;
 use super::registers::{ARGUMENTS, CONTEXT, Content, Registers};
 use super::sweep::Sweep;
@@ -13,11 +13,46 @@ use super::sweep::Sweep;
 /// Longer functions are looked through only so far, in bytes.
 const MAX_CODE: u64 = 1 << 20;
 
+/// What is needed for one function after the other, so as not to be made anew for each.
+struct Scratch {
+    instructions: Vec<Instruction>,
+    joins: Joins,
+    info: InstructionInfoFactory,
+}
+
+impl Scratch {
+    fn new() -> Scratch {
+        Scratch {
+            instructions: Vec::new(),
+            joins: Joins::default(),
+            info: InstructionInfoFactory::new(),
+        }
+    }
+
+    /// Takes the instructions of the function whose code begins at `entry`, and where it loops.
+    fn decode(&mut self, entry: FileVa, code: &[u8]) {
+        self.instructions.clear();
+        self.joins.begin(entry.0, code.len());
+        let mut decoder = Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE);
+        while decoder.can_decode() {
+            let instruction = decoder.decode();
+            if instruction.is_jcc_short_or_near() || instruction.is_jmp_short_or_near() {
+                let target = instruction.near_branch_target();
+                // A function that needs more stack begins again once it has it.
+                if target <= instruction.ip() && target != entry.0 {
+                    self.joins.loops(target);
+                }
+            }
+            self.instructions.push(instruction);
+        }
+    }
+}
+
 impl Sweep<'_, '_> {
     pub(super) fn run(&mut self) {
         let go = self.go;
         let Some(table) = go.pclntab() else { return };
-        let mut instructions = Vec::new();
+        let mut scratch = Scratch::new();
         go.progress.begin("reading the code", table.len() as u64);
         for func in table.funcs() {
             go.progress.step(1);
@@ -27,24 +62,17 @@ impl Sweep<'_, '_> {
             let Some((id, callee)) = self.callees.get(func.entry()) else { continue };
             if callee == Callee::Plain || is_generic(func.name()) {
                 self.places.begin(id);
-                self.function(id, &func, &mut instructions);
+                self.function(id, &func, &mut scratch);
                 self.places.end(id);
             }
         }
     }
 
-    fn function(&mut self, id: FuncId, func: &Func<'_, '_>, instructions: &mut Vec<Instruction>) {
+    fn function(&mut self, id: FuncId, func: &Func<'_, '_>, scratch: &mut Scratch) {
         let entry = func.entry();
         let len = func.end().0.saturating_sub(entry.0).min(MAX_CODE);
         let Some(code) = self.go.image.elf.bytes_at(entry, len) else { return };
-        instructions.clear();
-        instructions.extend(Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE).iter());
-        let loops = instructions
-            .iter()
-            .filter(|i| i.is_jcc_short_or_near() || i.is_jmp_short_or_near())
-            .filter(|i| i.near_branch_target() <= i.ip() && i.near_branch_target() != entry.0)
-            .map(Instruction::near_branch_target)
-            .collect();
+        scratch.decode(entry, code);
         if let Some(holds) = receiver(&self.go.types, func.name()) {
             let first = self.places.argument(id, 0);
             self.tell(first, holds);
@@ -54,13 +82,12 @@ impl Sweep<'_, '_> {
             sweep: self,
             func: id,
             registers,
-            saved: FxHashMap::default(),
-            loops,
+            joins: &mut scratch.joins,
             falls: true,
             depth: 0,
-            info: InstructionInfoFactory::new(),
+            info: &mut scratch.info,
         };
-        body.run(func, instructions);
+        body.run(func, &scratch.instructions);
     }
 
     fn at_entry(&self, func: FuncId) -> Registers {

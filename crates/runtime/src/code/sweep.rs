@@ -8,6 +8,7 @@ use super::callee::Callees;
 use super::flows::Flows;
 use super::holds::Holds;
 use super::place::{PlaceId, Places};
+use super::recent::Recent;
 use crate::Go;
 use crate::types::{Kind, TypeId};
 
@@ -28,6 +29,8 @@ pub(super) struct Sweep<'g, 'a> {
     /// Calls of map operations that take a map of this type.
     pub(super) map_uses: FxHashMap<TypeId, u32>,
     types: FxHashMap<FileVa, Option<TypeId>>,
+    words: Recent<(TypeId, u64), Option<Holds>>,
+    data_words: Recent<TypeId, Option<Holds>>,
     /// Places where the type word of an interface was stored.
     pub(super) type_words: FxHashMap<PlaceId, TypeId>,
 }
@@ -49,6 +52,8 @@ impl<'g, 'a> Sweep<'g, 'a> {
             closures: FxHashMap::default(),
             map_uses: FxHashMap::default(),
             types: FxHashMap::default(),
+            words: Recent::default(),
+            data_words: Recent::default(),
             type_words: FxHashMap::default(),
         })
     }
@@ -67,6 +72,22 @@ impl<'g, 'a> Sweep<'g, 'a> {
     /// Whether something lies at `place` that is meant to: whatever is not in a register.
     pub(super) fn is_real(&self, place: PlaceId) -> bool {
         self.read.get(place.index()).is_none_or(|read| *read)
+    }
+
+    /// What the word `offset` bytes into a value of type `ty` holds.
+    pub(super) fn word(&mut self, ty: TypeId, offset: u64) -> Option<Holds> {
+        let types = &self.go.types;
+        let number = (ty.index() as u64) << 32 ^ offset;
+        self.words.get_or((ty, offset), number, || Holds::word(types, ty, offset, 0))
+    }
+
+    /// What the second word of an interface holds whose value is of type `ty`.
+    pub(super) fn data_word(&mut self, ty: TypeId) -> Option<Holds> {
+        let types = &self.go.types;
+        self.data_words.get_or(ty, ty.index() as u64, || match types.get(ty).direct {
+            true => Holds::first_word(types, ty),
+            false => Some(Holds::Pointer(ty)),
+        })
     }
 
     /// The type whose descriptor lies at `va`, or that the `itab` there is of.
