@@ -72,9 +72,9 @@ impl Body<'_, '_, '_> {
     }
 
     pub(super) fn call(&mut self, entry: FileVa) {
-        let callee = self.sweep.callees.get(entry);
-        let plain = self.sweep.callees.plain(entry);
-        let callee = callee.map_or(Callee::Opaque, |(_, callee)| callee);
+        let known = self.sweep.callees.get(entry);
+        let callee = known.map_or(Callee::Opaque, |(_, callee)| callee);
+        let plain = known.filter(|_| callee == Callee::Plain).map(|(func, _)| func);
         if callee == Callee::Barrier {
             return;
         }

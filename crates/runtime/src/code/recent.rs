@@ -1,7 +1,8 @@
 //! What was looked up last.
 
 /// So many answers are remembered.
-const SLOTS: usize = 1 << 12;
+const SLOTS: usize = 1 << BITS;
+const BITS: u32 = 10;
 
 /// Answers that were given before, as far as nothing else has taken their slot: those that are asked
 /// for again soon stay near.
@@ -16,7 +17,7 @@ impl<K: Copy + PartialEq, V: Copy> Default for Recent<K, V> {
 impl<K: Copy + PartialEq, V: Copy> Recent<K, V> {
     /// The answer for `key`, which `number` should tell apart from others.
     pub(super) fn get_or(&mut self, key: K, number: u64, find: impl FnOnce() -> V) -> V {
-        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - BITS);
         let slot = &mut self.0[mixed as usize];
         match slot {
             Some((known, answer)) if *known == key => *answer,

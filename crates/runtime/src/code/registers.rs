@@ -70,5 +70,23 @@ impl Registers {
 }
 
 fn index(register: Register) -> Option<usize> {
+    // Most are whole ones, which have their numbers in order.
+    let number = (register as usize).wrapping_sub(Register::RAX as usize);
+    if number < 16 {
+        return Some(number);
+    }
     register.is_gpr().then(|| register.full_register().number())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registers_have_their_numbers() {
+        for register in Register::values() {
+            let number = register.is_gpr().then(|| register.full_register().number());
+            assert_eq!(index(register), number, "{register:?}");
+        }
+    }
 }

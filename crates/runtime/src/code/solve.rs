@@ -44,13 +44,12 @@ impl Sweep<'_, '_> {
     /// What goes on to an argument or a result that is read, is read. Flows that are not are dropped.
     fn spread_read(&mut self) {
         let flows = self.flows.pairs().iter().map(|(from, to)| (*to, *from));
-        let mut back: Vec<_> = flows.filter(|(_, from)| !self.is_real(*from)).collect();
-        back.sort_unstable();
-        let ends = back.chunk_by(|one, next| one.0 == next.0).map(|flows| flows[0].0);
+        let open: Vec<_> = flows.filter(|(_, from)| !self.is_real(*from)).collect();
+        let back = Graph::of(self.places.len(), open.iter().copied());
+        let ends = open.iter().map(|(to, _)| *to);
         let mut work: Vec<PlaceId> = ends.filter(|to| self.is_real(*to)).collect();
         while let Some(place) = work.pop() {
-            let first = back.partition_point(|(to, _)| *to < place);
-            for (_, from) in back[first..].iter().take_while(|(to, _)| *to == place) {
+            for from in back.from(place) {
                 if !self.is_real(*from) {
                     self.read(*from);
                     work.push(*from);
