@@ -329,6 +329,7 @@ impl<'a> Go<'a> {
     pub fn hold(&self, pause: Pause<'a>) {
         // What was seen of the heap while it ran is not true of this moment.
         self.heap.forget();
+        self.heap.expect_changed();
         self.types.forget_made();
         let before = self.pause().unwrap_or_default();
         *self.pause.borrow_mut() = Hold::Held(pause, before);

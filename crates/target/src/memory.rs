@@ -21,6 +21,14 @@ pub trait Memory {
     fn expect(&self, pieces: &[(Addr, usize)]) {
         let _ = pieces;
     }
+
+    /// Reads these small pieces one after the other into `buf`, as they are now, without keeping any
+    /// for when they are read again. `false` where the target does not offer this, or not all of
+    /// them could be read: that says nothing about whether [`Memory::read`] would succeed.
+    fn peek(&self, pieces: &[(Addr, usize)], buf: &mut Vec<u8>) -> bool {
+        let _ = (pieces, buf);
+        false
+    }
 }
 
 /// Typed reads on top of [`Memory::read`]. Little-endian: amd64 is.

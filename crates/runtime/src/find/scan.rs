@@ -23,6 +23,7 @@ pub fn scan(go: &Go<'_>, findings: &mut Findings) {
     let mut scanner = Scanner::default();
     let mut batch = Vec::with_capacity(BATCH);
     let mut look = |batch: &mut Vec<Span>| {
+        go.heap.sift(batch, |span, map| scanner.is_barren(go, span, map));
         go.heap.expect_pointer_maps(batch);
         for span in batch.drain(..) {
             let Findings { maps, guesses, .. } = &mut *findings;
@@ -71,6 +72,20 @@ struct Scanner {
 }
 
 impl Scanner {
+    /// Whether no object of a span has pointers where a header has them.
+    fn is_barren(&mut self, go: &Go<'_>, span: &Span, pointers: &PointerMap) -> bool {
+        if self.barren.1 == span.nelems && self.barren.0 == *pointers {
+            return true;
+        }
+        let (words, wanted) = (span.elemsize / 8, go.shape.pointer_words());
+        let mut objects = 0..span.nelems.min(MAX_OBJECTS);
+        let barren = objects.all(|index| pointers.words(index * words, words) != wanted);
+        if barren {
+            self.barren = (pointers.clone(), span.nelems);
+        }
+        barren
+    }
+
     /// Calls `found` with the maps of one span of objects of a header's size. Objects are read
     /// only where the allocator and the GC say what they would of a header: in use, with pointers
     /// where a header has them.

@@ -98,7 +98,7 @@ impl PointerBits {
 }
 
 /// Which words of a run of objects hold pointers.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PointerMap {
     bytes: Vec<u8>,
     /// Bits of the first byte that are of words before.
@@ -118,6 +118,13 @@ impl PointerMap {
             0..64 => bits & ((1 << count) - 1),
             _ => bits,
         }
+    }
+
+    /// The bits themselves, from the first word of a span on.
+    pub(super) fn set(&mut self, bytes: &[u8]) {
+        self.skipped = 0;
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Takes `count` bits from bit `first` of `bits` on.

@@ -1,6 +1,7 @@
 //! The Go heap: which object an address lies in, how large it is, and what the allocator says
 //! of its type.
 
+mod barren;
 mod bits;
 mod class;
 mod ground;
@@ -14,6 +15,7 @@ use mapscope_target::{Addr, Fault, Memory, MemoryExt};
 
 pub use bits::PointerMap;
 
+use barren::Barren;
 use bits::{PointerBits, Words};
 pub use class::SizeClasses;
 use owner::Lists;
@@ -77,6 +79,7 @@ pub struct Heap<'a> {
     /// More bytes than its spans can have in all.
     most: u64,
     cache: RefCell<Vec<Option<Cached>>>,
+    barren: RefCell<Barren>,
 }
 
 /// A page, and the span it belongs to.
@@ -128,6 +131,7 @@ impl<'a> Heap<'a> {
             classes,
             most: MAX_HEAP,
             cache: RefCell::new(vec![None; CACHE]),
+            barren: RefCell::default(),
         })
     }
 

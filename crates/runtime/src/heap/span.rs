@@ -48,6 +48,30 @@ pub struct Span {
     /// The type of a large object.
     pub large_type: Option<Addr>,
     alloc_bits: Addr,
+    /// How far it has come, where that is known.
+    pub(super) version: Option<Version>,
+}
+
+/// How far a span has come: as long as this stays the same, and the span is in no processor's cache,
+/// nothing was allocated in it.
+///
+/// A span that is in no cache is swept before anything can be allocated in it, or it is put into
+/// one, and comes back with a higher `allocCount` (`mcache.refill`, `mcentral.uncacheSpan`,
+/// Go 1.19 to 1.27).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    start: Addr,
+    sweepgen: u32,
+    alloc_count: u16,
+}
+
+impl Version {
+    /// Whether the span is in no processor's cache, and not being swept: its `sweepgen` is that of
+    /// the heap, which is always even, or two behind (the comment at `mspan.sweepgen`,
+    /// runtime/mheap.go).
+    pub(super) fn is_at_rest(self) -> bool {
+        self.sweepgen.is_multiple_of(2)
+    }
 }
 
 impl Span {
@@ -184,9 +208,15 @@ impl SpanLayout {
             u64::from_le_bytes(bytes)
         };
         let class = word(l.spanclass, 1) as u8;
+        let start = Addr(word(l.start_addr, 8));
+        let version = |sweepgen, alloc_count| Version {
+            start,
+            sweepgen: word(sweepgen, 4) as u32,
+            alloc_count: word(alloc_count, 2) as u16,
+        };
         let span = Span {
             addr: at,
-            start: Addr(word(l.start_addr, 8)),
+            start,
             npages: word(l.npages, 8),
             elemsize: word(l.elemsize, 8),
             nelems: word(l.nelems, self.nelems_size),
@@ -195,6 +225,7 @@ impl SpanLayout {
             noscan: class & 1 != 0,
             large_type: l.large_type.map(|offset| Addr(word(offset, 8))),
             alloc_bits: Addr(word(l.alloc_bits, 8)),
+            version: l.sweepgen.zip(l.alloc_count).map(|(at, count)| version(at, count)),
         };
         let state = match word(l.state, 1) as u8 {
             IN_USE if span.is_sane() => State::Objects,

@@ -230,6 +230,10 @@ impl Memory for Live {
             cache.expect(pieces, &self.remote, &self.expired);
         }
     }
+
+    fn peek(&self, pieces: &[(Addr, usize)], buf: &mut Vec<u8>) -> bool {
+        self.mode() == Mode::Running as u8 && self.remote.read_pieces(pieces, buf)
+    }
 }
 
 impl Target for Live {

@@ -9,7 +9,10 @@ use nix::errno::Errno;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
-use crate::Why;
+use crate::{Addr, Why};
+
+/// Pieces that one system call reads (`IOV_MAX`).
+const AT_ONCE: usize = 1024;
 
 /// A process whose memory we may read.
 pub(crate) struct Remote {
@@ -94,6 +97,21 @@ impl Remote {
         }
     }
 
+    /// Reads these pieces one after the other into `buf`, and says whether that was all of them.
+    pub(crate) fn read_pieces(&self, pieces: &[(Addr, usize)], buf: &mut Vec<u8>) -> bool {
+        buf.clear();
+        if self.mem_only.load(Ordering::Relaxed) {
+            return false;
+        }
+        pieces.chunks(AT_ONCE).all(|pieces| {
+            let remote = |&(at, len): &(Addr, usize)| RemoteIoVec { base: at.0 as usize, len };
+            let from: Vec<RemoteIoVec> = pieces.iter().map(remote).collect();
+            let (done, len) = (buf.len(), pieces.iter().map(|(_, len)| len).sum::<usize>());
+            buf.resize(done + len, 0);
+            process_vm_readv(self.pid, &mut [IoSliceMut::new(&mut buf[done..])], &from) == Ok(len)
+        })
+    }
+
     fn read_units_by_mem(&self, unit: usize, numbers: &[u64], buf: &mut [u8]) -> usize {
         let Some(run) = numbers.chunk_by(|a, b| a + 1 == *b).next() else { return 0 };
         let buf = &mut buf[..run.len() * unit];
@@ -133,6 +151,21 @@ mod tests {
             assert_eq!(buf[..2 * PAGE], bytes[skip..skip + 2 * PAGE]);
             assert_eq!(buf[2 * PAGE..], bytes[skip + 3 * PAGE..skip + 4 * PAGE]);
         }
+    }
+
+    #[test]
+    fn pieces_are_read_one_after_the_other() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(AT_ONCE * 8).collect();
+        let at = |i: usize| Addr(bytes.as_ptr() as u64 + i as u64);
+        let pieces: Vec<_> = (0..AT_ONCE + 1).map(|i| (at(i * 7), 1 + i % 2)).collect();
+        let all: Vec<u8> =
+            (0..pieces.len()).flat_map(|i| bytes[i * 7..][..1 + i % 2].to_vec()).collect();
+        let [remote, by_mem] = remotes();
+        let mut buf = vec![1; 3];
+        assert!(remote.read_pieces(&pieces, &mut buf));
+        assert_eq!(buf, all);
+        assert!(!remote.read_pieces(&[(at(0), 1), (Addr(16), 1)], &mut buf));
+        assert!(!by_mem.read_pieces(&pieces, &mut buf));
     }
 
     #[test]
