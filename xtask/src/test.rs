@@ -26,7 +26,9 @@ pub(crate) fn all() -> Result<()> {
     shown(cargo().args(["build", "--package", "mapscope"]))?;
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
-    let output = watched(tests.env("MAPSCOPE_FIXTURES", fixtures))?;
+    let goroot = toolchains::newest()?;
+    tests.env("MAPSCOPE_FIXTURES", fixtures).env("MAPSCOPE_GO", goroot.join("bin/go"));
+    let output = watched(&mut tests)?;
     crate::soak::short()?;
     skipped.extend(output.iter().filter_map(|line| reason(line)));
     match fuzz::missing() {

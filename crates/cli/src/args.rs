@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    autopsy, catch, demo, doctor, entries, get, goroutines, info, ls, show, verify,
+    autopsy, catch, demo, doctor, entries, get, goroutines, info, ls, repro, show, verify,
 };
 
 /// See inside every map of a Go program: of a live process or of a core, without a rebuild.
@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Autopsy(autopsy::Args),
     Catch(catch::Args),
+    Repro(repro::Args),
     Demo(demo::Args),
 }
 

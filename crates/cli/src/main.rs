@@ -13,6 +13,7 @@ mod image;
 mod open;
 mod output;
 mod render;
+mod repro;
 mod session;
 mod signals;
 

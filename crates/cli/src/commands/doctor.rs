@@ -4,7 +4,7 @@ use mapscope_report::{Cell, Column, Head, Sink, Table, Tail};
 use mapscope_target::{Host, ProcessFacts};
 
 use crate::args::OutputArgs;
-use crate::doctor::{Check, State, examine};
+use crate::doctor::{Check, Program, State, examine};
 use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::open::Given;
@@ -14,8 +14,8 @@ use crate::session::Session;
 ///
 /// What it looks at is uid, capabilities, yama, seccomp, containers, core settings, perf and BPF.
 ///
-/// With a TARGET also whether that process can be read, and whether and where its crash would
-/// leave a core.
+/// With a TARGET also whether that process can be read, whether and where its crash would leave a core,
+/// where its crash text goes, what a profile of it would miss, and what to change.
 ///
 /// Example:
 ///   $ mapscope doctor --format csv
@@ -53,7 +53,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if let Some(gone) = process.as_ref().filter(|process| process.name.is_err()) {
         return Err(Failure::new(format!("there is no process {}", gone.pid)).into());
     }
-    let checks = examine(&Host::look(), process.as_ref());
+    let process = process.as_ref().map(|process| (process, Program::of(process.pid)));
+    let checks = examine(&Host::look(), process);
     session.report(|sink| emit(&checks, pid, sink))
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod get;
 pub(crate) mod goroutines;
 pub(crate) mod info;
 pub(crate) mod ls;
+pub(crate) mod repro;
 pub(crate) mod show;
 pub(crate) mod verify;
 
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Verify(args) => verify::run(&args),
         Command::Autopsy(args) => autopsy::run(&args),
         Command::Catch(args) => catch::run(&args),
+        Command::Repro(args) => repro::run(&args),
         Command::Demo(args) => demo::run(&args),
     }
 }

@@ -36,6 +36,10 @@ pub struct ProcessFacts {
     pub core_place: Fact<CorePlace>,
     /// `GOTRACEBACK` of the environment it was started with, if set.
     pub gotraceback: Fact<Option<String>>,
+    /// What its standard error leads to: a file, `/dev/null`, `pipe:[4242]`.
+    pub stderr: Fact<PathBuf>,
+    /// Whether it was given privileges by its file when it was started (`AT_SECURE`).
+    pub secure: Fact<bool>,
     /// Which of its namespaces are others than ours.
     pub namespaces: Namespaces,
     /// The limit on memory of its control groups, in bytes, if any.
@@ -68,6 +72,8 @@ impl ProcessFacts {
             coredump_filter: coredump_filter(pid),
             core_place: core_place(pid),
             gotraceback: variable(pid, "GOTRACEBACK"),
+            stderr: link(pid, "fd/2"),
+            secure: secure(pid),
             namespaces: Namespaces {
                 user: differs(pid, "ns/user"),
                 mount: differs(pid, "ns/mnt"),
@@ -95,6 +101,16 @@ fn name_tracer(tracer: Option<u32>) -> Option<(u32, String)> {
 fn link(pid: u32, name: &str) -> Fact<PathBuf> {
     let path = procfs::path(pid, name);
     std::fs::read_link(&path).map_err(|e| Unknown::from_io(&path, &e))
+}
+
+/// `AT_SECURE` (elf.h) of the auxiliary vector: pairs of words.
+fn secure(pid: u32) -> Fact<bool> {
+    const AT_SECURE: u64 = 23;
+    let path = procfs::path(pid, "auxv");
+    let bytes = std::fs::read(&path).map_err(|e| Unknown::from_io(&path, &e))?;
+    let pairs = bytes.as_chunks::<8>().0.as_chunks::<2>().0;
+    let pair = pairs.iter().find(|[kind, _]| u64::from_le_bytes(*kind) == AT_SECURE);
+    pair.map(|[_, value]| u64::from_le_bytes(*value) != 0).ok_or(Unknown::Unclear(path))
 }
 
 fn differs(pid: u32, name: &str) -> Fact<bool> {
@@ -144,6 +160,7 @@ mod tests {
         assert!(facts.name.is_ok() && facts.core_place.is_ok());
         assert_eq!(facts.namespaces.mount, Ok(false));
         assert_eq!(facts.readable, Ok(()));
+        assert_eq!(facts.secure, Ok(false));
     }
 
     #[test]

@@ -1,0 +1,42 @@
+// Two goroutines write to one map.
+//
+// Go 1.19 to 1.27 end with exit code 2 and
+//
+//	fatal error: concurrent map writes
+//
+// Nothing can recover from it, and deferred functions do not run. The check is one byte that a write sets
+// for as long as it lasts: a run may also end without a word after two seconds, or of what the race has
+// broken (a nil pointer in the runtime).
+package main
+
+import (
+	"time"
+)
+
+// m is used by two goroutines without a lock.
+var m = map[int]int{}
+
+//go:noinline
+func write(i int) {
+	m[i%100] = i
+}
+
+//go:noinline
+func increment(i int) {
+	m[i%100]++
+}
+
+func forever(do func(int)) {
+	for i := 0; ; i++ {
+		do(i)
+	}
+}
+
+func main() {
+	for i := 0; i < 100; i++ {
+		m[i] = i
+	}
+	go forever(write)
+	go forever(increment)
+	time.Sleep(2 * time.Second)
+}
