@@ -127,7 +127,7 @@ impl Chosen {
     }
 }
 
-fn not_found(error: NameError) -> Error {
+pub(crate) fn not_found(error: NameError) -> Error {
     let hint = match &error {
         NameError::NoGlobal { nearest, .. } | NameError::NoField { nearest, .. } => {
             match nearest.is_empty() {

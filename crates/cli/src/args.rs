@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    autopsy, catch, demo, doctor, entries, get, goroutines, info, ls, repro, show, verify,
+    autopsy, catch, demo, doctor, entries, get, goroutines, info, inject, ls, repro, show, verify,
 };
 
 /// See inside every map of a Go program: of a live process or of a core, without a rebuild.
@@ -35,6 +35,7 @@ pub(crate) enum Command {
     Autopsy(autopsy::Args),
     Catch(catch::Args),
     Repro(repro::Args),
+    Inject(inject::Args),
     Demo(demo::Args),
 }
 
@@ -77,7 +78,7 @@ pub(crate) struct OpenArgs {
 }
 
 /// A duration as people write one: a number and `us`, `ms` or `s`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
     let scale = match unit {

@@ -37,7 +37,7 @@ pub use fault::{Fault, Why};
 pub use keep::{KeepError, Kept, Snapshot, Why as KeptFor};
 pub use live::{
     Freeze, FreezeError, Hold, LEAST_CACHE_LIMIT, Live, MOST_CACHE_LIMIT, Obstacle, OpenLiveError,
-    Pause, WhenFull,
+    Pause, PokeError, WhenFull,
 };
 pub use memory::{Memory, MemoryExt};
 pub use process::{Access, Mapping, Registers, Thread, ThreadState};

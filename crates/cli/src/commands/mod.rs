@@ -8,6 +8,7 @@ pub(crate) mod entries;
 pub(crate) mod get;
 pub(crate) mod goroutines;
 pub(crate) mod info;
+pub(crate) mod inject;
 pub(crate) mod ls;
 pub(crate) mod repro;
 pub(crate) mod show;
@@ -35,6 +36,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Autopsy(args) => autopsy::run(&args),
         Command::Catch(args) => catch::run(&args),
         Command::Repro(args) => repro::run(&args),
+        Command::Inject(args) => inject::run(&args),
         Command::Demo(args) => demo::run(&args),
     }
 }

@@ -76,7 +76,8 @@ impl Process {
         attempt(go, manner, Try::Held, read, report)
     }
 
-    fn freeze(&self, go: &Go<'_>) -> anyhow::Result<Pause<'_>> {
+    /// Stops it, after another tracer if there is one that lets it go soon.
+    pub(crate) fn freeze(&self, go: &Go<'_>) -> anyhow::Result<Pause<'_>> {
         let patience = Instant::now() + OTHERS;
         loop {
             match self.live.freeze(Freeze::Stop, go.progress) {

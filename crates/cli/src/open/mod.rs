@@ -16,7 +16,7 @@ use mapscope_target::{FileKind, Packing};
 
 use crate::failure::Failure;
 
-pub(crate) use live::Manner;
+pub(crate) use live::{Manner, Process};
 pub(crate) use target::{Opened, elf, parse, read};
 
 /// What TARGET was recognised as.

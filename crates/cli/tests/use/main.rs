@@ -6,6 +6,7 @@ mod cores;
 mod damaged;
 mod exits;
 mod files;
+mod inject;
 mod live;
 mod logs;
 mod output;

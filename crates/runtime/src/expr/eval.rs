@@ -43,11 +43,34 @@ impl Go<'_> {
             }
             Parsed::Path { dotted, ops } => (dotted, ops),
         };
-        let (mut cursor, fields) = self.global_named(&dotted)?;
-        for op in fields.iter().chain(&ops) {
+        self.follow(&dotted, &ops)?.map(self)
+    }
+
+    /// The variable, field or elem that `text` names and that holds a map: `addr` is where it is, and
+    /// not where the map is.
+    ///
+    /// # Errors
+    ///
+    /// It names nothing, or something that holds no map: an address names no variable.
+    pub fn map_variable(&self, text: &str) -> Result<Named, NameError> {
+        let Parsed::Path { dotted, ops } = Parsed::parse(text)? else {
+            let problem = "what holds the map is named by an expression";
+            return Err(NameError::Kind { what: text.to_owned(), ty: "address".into(), problem });
+        };
+        let cursor = self.follow(&dotted, &ops)?.open(self)?;
+        match cursor.kind(self) {
+            Kind::Map(_) => Ok(Named { addr: cursor.addr, ty: Some(cursor.ty), path: cursor.path }),
+            _ => Err(cursor.wrong(self, "it is no map")),
+        }
+    }
+
+    /// Goes from a global to what these steps lead to.
+    fn follow(&self, dotted: &str, ops: &[Op]) -> Result<Cursor, NameError> {
+        let (mut cursor, fields) = self.global_named(dotted)?;
+        for op in fields.iter().chain(ops) {
             cursor = cursor.step(self, op)?;
         }
-        cursor.map(self)
+        Ok(cursor)
     }
 
     /// The global that a dotted name begins with, and the fields that follow: the longest name

@@ -93,6 +93,10 @@ fn field(
 pub struct WriteMark {
     /// It is set.
     pub set: bool,
+    /// The byte of the header that it is in.
+    pub at: Addr,
+    /// And which bits of that.
+    pub bits: u8,
     /// What it is in the header: `flags & hashWriting`, `writing`.
     pub what: &'static str,
     /// How writers set and clear it.

@@ -6,6 +6,7 @@ mod hold;
 mod lines;
 mod obstacle;
 mod open;
+mod poke;
 pub(crate) mod remote;
 mod tracer;
 
@@ -21,6 +22,7 @@ pub use hold::Hold;
 pub use obstacle::Obstacle;
 pub(crate) use obstacle::undumpable;
 pub use open::OpenLiveError;
+pub use poke::PokeError;
 
 use crate::{Addr, Crash, Fault, Kind, Mapping, Memory, Target, Thread, Why, procfs};
 use cache::Cache;

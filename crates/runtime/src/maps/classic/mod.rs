@@ -66,10 +66,13 @@ impl MapShape for Classic {
     }
 
     fn write_mark(&self, memory: &dyn Memory, header: Addr) -> Result<WriteMark, Fault> {
-        let flags = memory.u8(Addr(header.0.wrapping_add(self.hmap.flags)))?;
+        let at = Addr(header.0.wrapping_add(self.hmap.flags));
+        let flags = memory.u8(at)?;
         // `h.flags ^= hashWriting` and `h.flags &^= hashWriting` in runtime/map.go.
         Ok(WriteMark {
             set: flags & header::HASH_WRITING != 0,
+            at,
+            bits: header::HASH_WRITING,
             what: "flags, bit hashWriting (4)",
             manner: "toggled as a write begins, cleared as it ends: after two at once it may read 0",
         })

@@ -84,10 +84,13 @@ impl MapShape for Swiss {
     }
 
     fn write_mark(&self, memory: &dyn Memory, header: Addr) -> Result<WriteMark, Fault> {
-        let writing = memory.u8(Addr(header.0.wrapping_add(self.map.writing)))?;
+        let at = Addr(header.0.wrapping_add(self.map.writing));
+        let writing = memory.u8(at)?;
         // `m.writing ^= 1` in internal/runtime/maps, at both ends of each write.
         Ok(WriteMark {
             set: writing != 0,
+            at,
+            bits: 1,
             what: "writing",
             manner: "toggled as a write begins and as it ends: after two at once it may read 0",
         })
