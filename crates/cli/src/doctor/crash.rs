@@ -12,8 +12,6 @@ use crate::image::Image;
 /// What the executable of a process has linked in that matters when it dies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Program {
-    /// `runtime/debug.SetTraceback`: what is printed can be changed from within.
-    traceback: bool,
     /// `runtime/debug.SetCrashOutput`.
     crash_output: bool,
     /// `runtime/pprof.StartCPUProfile`.
@@ -31,7 +29,6 @@ impl Program {
         let mut program = Program::default();
         for func in table.funcs() {
             match func.name() {
-                "runtime/debug.SetTraceback" => program.traceback = true,
                 "runtime/debug.SetCrashOutput" => program.crash_output = true,
                 "runtime/pprof.StartCPUProfile" => program.cpu_profile = true,
                 _ => {}
