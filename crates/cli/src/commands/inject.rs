@@ -158,10 +158,11 @@ fn emit(
     }
     sink.fields("injected", "injected", &fields)?;
     if restored.is_none() {
-        sink.note(Note::warning(
-            "the program dies at its next operation that looks there; a read or delete of an empty map, and \
-             len, do not",
-        ))?;
+        sink.note(Note::warning(match injection.new.len() {
+            1 => "the program dies at its next operation that looks there: len, and reads and deletes of an \
+                  empty map, do not",
+            _ => "the program dies at its next write there; until then its reads find nothing",
+        }))?;
     }
     Ok(sink.finish(&Tail { pause: Some(pause), ..Tail::default() })?)
 }

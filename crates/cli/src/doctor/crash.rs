@@ -113,9 +113,7 @@ fn words(process: &ProcessFacts, program: Program) -> Check {
             Check::problem(NAME, "is thrown away: standard error is /dev/null", keep)
         }
         () => {
-            let all =
-                if program.traceback { "; the program has debug.SetTraceback too" } else { "" };
-            let text = format!("goes to {to}{all}: mapscope autopsy LOG explains it");
+            let text = format!("goes to {to}: mapscope autopsy LOG explains it");
             Check { remedy: keep.into(), ..Check::good(NAME, text) }
         }
     }
