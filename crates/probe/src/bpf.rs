@@ -1,20 +1,24 @@
 //! Probes by BPF: the kernel itself stops the program, at the instruction.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use aya::maps::{Array, HashMap, MapData, MapError, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, RingBuf};
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeLink, UProbeScope};
 use aya::programs::{ProgramError, UProbe};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::Hit;
+use crate::many::Many;
 
 /// The program, made of bpf/stop.bpf.c by `cargo xtask bpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/stop.bpf.o");
+
+/// What the program is told when it is loaded, in the map that aya makes for it.
+const SETTINGS: &str = ".rodata";
 
 /// In [`Bpf::stopped`]: it is stopped, and somebody has to let it go.
 pub(crate) const IS_STOPPED: u32 = 1;
@@ -24,9 +28,11 @@ const IS_DONE: u32 = 2;
 /// The program, loaded.
 pub struct Bpf {
     ebpf: Ebpf,
+    many: Option<Many>,
     hits: RingBuf<MapData>,
     stopped: HashMap<MapData, u32, u32>,
     lost: Array<MapData, u64>,
+    _settings: Map,
 }
 
 /// Why BPF cannot be used.
@@ -51,24 +57,12 @@ pub enum BpfError {
 
 /// Probes in an executable's file. They are taken out when this is dropped.
 #[must_use = "the probes are taken out as soon as this is dropped"]
-pub struct Armed(Vec<UProbeLink>);
+pub struct Armed(#[expect(dead_code, reason = "held for its Drop")] Links);
 
-/// How many probes are taken out at a time.
-const AT_ONCE: usize = 64;
-
-impl Drop for Armed {
-    /// The kernel waits after each until no processor can be at it any more. It waits for all of them
-    /// no longer than for one, if asked at the same time.
-    fn drop(&mut self) {
-        while !self.0.is_empty() {
-            let some = self.0.split_off(self.0.len().saturating_sub(AT_ONCE));
-            std::thread::scope(|scope| {
-                for link in some {
-                    scope.spawn(move || drop(link));
-                }
-            });
-        }
-    }
+/// What holds the probes.
+enum Links {
+    Many(#[expect(dead_code, reason = "held for its Drop")] OwnedFd),
+    Each(#[expect(dead_code, reason = "held for its Drop")] Vec<UProbeLink>),
 }
 
 impl Bpf {
@@ -85,10 +79,13 @@ impl Bpf {
             .override_global("ns_inode", &inode, true)
             .load(OBJECT)?;
         let mut map = |name| ebpf.take_map(name).ok_or(BpfError::Object(name));
-        let hits = RingBuf::try_from(map("hits")?)?;
-        let stopped = HashMap::try_from(map("stopped")?)?;
-        let lost = Array::try_from(map("lost")?)?;
-        let mut bpf = Bpf { ebpf, hits, stopped, lost };
+        let maps = [map("hits")?, map("stopped")?, map("lost")?, map(SETTINGS)?];
+        let fds = ["hits", "stopped", "lost", SETTINGS].into_iter().zip(maps.iter().filter_map(fd));
+        let many = Many::load(OBJECT, &fds.collect::<Vec<_>>());
+        let [hits, stopped, lost, settings] = maps;
+        let (hits, stopped) = (RingBuf::try_from(hits)?, HashMap::try_from(stopped)?);
+        let lost = Array::try_from(lost)?;
+        let mut bpf = Bpf { ebpf, many, hits, stopped, lost, _settings: settings };
         bpf.program()?.load()?;
         Ok(bpf)
     }
@@ -109,6 +106,11 @@ impl Bpf {
         pid: Option<u32>,
         offsets: &[u64],
     ) -> Result<Armed, BpfError> {
+        // Where it does not do after all, one by one does.
+        let many = self.many.as_ref().and_then(|m| m.arm(exe, pid.unwrap_or(0), offsets).ok());
+        if let Some(many) = many {
+            return Ok(Armed(Links::Many(many)));
+        }
         let program = self.program()?;
         let mut links = Vec::new();
         for offset in offsets {
@@ -119,7 +121,7 @@ impl Bpf {
             let link = program.attach(UProbeAttachLocation::AbsoluteOffset(*offset), exe, scope)?;
             links.push(program.take_link(link)?);
         }
-        Ok(Armed(links))
+        Ok(Armed(Links::Each(links)))
     }
 
     /// The next hit, if one comes within `patience` or there is one already.
@@ -163,6 +165,16 @@ impl Bpf {
     pub(crate) fn stopped(&self) -> Vec<u32> {
         let entries = self.stopped.iter().filter_map(Result::ok);
         entries.filter(|(_, state)| *state == IS_STOPPED).map(|(pid, _)| pid).collect()
+    }
+}
+
+/// The descriptor of a map, of the kinds that there are.
+fn fd(map: &Map) -> Option<RawFd> {
+    match map {
+        Map::RingBuf(map) | Map::HashMap(map) | Map::Array(map) => {
+            Some(map.fd().as_fd().as_raw_fd())
+        }
+        _ => None,
     }
 }
 

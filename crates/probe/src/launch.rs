@@ -39,10 +39,14 @@ impl Launched {
         let _ = go.write_all(&[0]);
         drop(go);
         let stopped = seized.and_then(await_exec);
-        let child = spawning.join().map_err(|_| io::ErrorKind::Other)??;
+        let mut child = spawning.join().map_err(|_| io::ErrorKind::Other)??;
         match stopped {
             Ok(()) => Ok(Launched { pid: child.id(), child: Some(child), held: true }),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                // Nobody asked for it to run unwatched. It fails where it has ended by itself.
+                let _ = child.kill().and_then(|()| child.wait());
+                Err(error.into())
+            }
         }
     }
 
@@ -72,8 +76,12 @@ impl Launched {
 }
 
 impl Drop for Launched {
+    /// What was not let go is not to run unwatched: it has not begun.
     fn drop(&mut self) {
-        self.let_go();
+        if let Some(child) = self.child.as_mut().filter(|_| self.held) {
+            // It fails where it has been killed before.
+            let _ = child.kill().and_then(|()| child.wait());
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod guardian;
 mod hit;
 mod launch;
 mod ledger;
+mod many;
 mod process;
 mod traced;
 

@@ -58,7 +58,7 @@ pub enum KeepError {
         left: u64,
     },
     /// A file of `/proc` cannot be read.
-    #[error("cannot read what /proc tells of process {pid}: {source}")]
+    #[error("cannot read what /proc tells of process {pid}")]
     Proc {
         /// The process.
         pid: u32,
@@ -66,7 +66,7 @@ pub enum KeepError {
         source: io::Error,
     },
     /// The core cannot be written.
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {path}")]
     Write {
         /// The file.
         path: PathBuf,
