@@ -81,6 +81,8 @@ fn the_help_of_each_command_has_an_example_with_its_output() {
         "verify",
         "goroutines",
         "autopsy",
+        "repro",
+        "inject",
         "demo",
     ];
     for command in commands {

@@ -128,7 +128,10 @@ impl CrashText {
 
     /// How it ended.
     pub fn route(&self) -> Option<Route> {
-        self.chain.last().map(|said| said.route)
+        let route = self.chain.last().map(|said| said.route);
+        // Who prints its own stack is alive.
+        let alive = route == Some(Route::Panic) && self.asks_for_its_stack();
+        if alive { Some(Route::Logged) } else { route }
     }
 
     /// The goroutine that died.

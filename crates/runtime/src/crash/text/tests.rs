@@ -240,3 +240,37 @@ fn much_of_it_takes_little() {
     assert_eq!(text.goroutines.len() as u64 + text.dropped, 30_001);
     assert!(text.goroutines.len() <= 10_000);
 }
+
+#[test]
+fn a_stack_that_the_program_asks_for() {
+    let stack = "runtime/debug.Stack()\n\t/go/stack.go:26 +0x5e\nmain.main.func1()\n\t/src/main.go:9 +0x11\n\
+        panic({0x1?, 0x2?})\n\t/go/panic.go:787 +0x132\n";
+    let text = one(&NIL.replacen("running]:\n", &format!("running]:\n{stack}"), 1));
+    assert_eq!(text.route(), Some(Route::Logged));
+    assert_eq!(died_in(&text).0, "main.(*UserService).remember");
+}
+
+/// Whatever is cut off or garbled: it ends, and what it finds has a stack or words.
+#[test]
+fn garbled_texts() {
+    let json = NIL.replace('\n', "\\n").replace('\t', "\\t");
+    let docker = format!("{{\"log\":\"{json}\",\"n\":{{\"a\":\"b\"}}}}\n\u{1b}[31m{RACE}");
+    for log in [NIL, RACE, &docker] {
+        let bytes = log.as_bytes();
+        for at in (0..bytes.len()).step_by(5) {
+            for with in
+                [b"".as_slice(), b"\n", b"\"", b"\\", b"(", b"panic: ", b"\xff", b"{\"a\":\""]
+            {
+                let garbled =
+                    [&bytes[..at], with, bytes.get(at + 1..).unwrap_or_default()].concat();
+                let scanner = Scanner::new().unwrap();
+                let check = &mut |text: CrashText| {
+                    let frames = text.died().map_or(0, |died| died.frames.len());
+                    assert!(text.culprit().is_none_or(|at| at < frames));
+                    assert!(!text.chain.is_empty() || frames > 0);
+                };
+                scanner.read(&mut garbled.as_slice(), &mut |_| true, check).unwrap();
+            }
+        }
+    }
+}
