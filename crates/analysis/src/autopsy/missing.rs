@@ -5,7 +5,7 @@ use mapscope_report::{Cell, Field, Sink};
 use mapscope_runtime::origin::naming::Namer;
 use mapscope_runtime::origin::{Made, Origin};
 
-use super::scene::Scene;
+use super::scene::{Followed, Scene};
 use crate::Error;
 
 /// Says which nil pointer was followed, and whether it came out of a map.
@@ -14,18 +14,23 @@ pub(super) fn emit(
     sink: &mut dyn Sink,
     missing: &mut Vec<String>,
 ) -> Result<(), Error> {
-    let Some((body, entry, origin)) = scene.followed() else {
+    let Some(followed) = scene.followed() else {
         missing.push("the pointer that was followed".into());
         return Ok(());
     };
-    let namer = Namer::new(&body, entry);
-    let made = namer.made(&origin.made).map(|named| named.text);
-    let name = namer.name(&origin).map(|named| named.text);
-    let site = looked_up(&origin).and_then(|back| scene.call(back));
+    let namer = Namer::new(&followed.body, followed.entry);
+    let made = namer.made(&followed.origin.made).map(|named| named.text);
+    let name = namer.name(&followed.origin).map(|named| named.text);
+    let source = source(scene, followed);
+    let made = made.filter(|made| Some(made) != name.as_ref()).or_else(|| {
+        let (source, _) = source.as_ref().filter(|(source, _)| source.frame > scene.user())?;
+        Namer::new(&source.body, source.entry).name(&source.origin).map(|named| named.text)
+    });
+    let site = source.as_ref().and_then(|(source, back)| scene.call(source.frame, *back));
     let from_map = Cell::Bool(site.is_some());
     let mut fields =
         vec![Field::new("expression", "expression", Cell::maybe(name.clone(), Cell::text))];
-    if let Some(made) = made.filter(|made| Some(made) != name.as_ref()) {
+    if let Some(made) = made {
         fields.push(Field::new("set_from", "set from", Cell::text(made)));
     }
     fields.push(Field::new("from_map", "from a map", from_map));
@@ -43,10 +48,25 @@ pub(super) fn emit(
     Ok(())
 }
 
-/// The lookup in a map that the nil pointer came out of, if it did.
-pub(super) fn call(scene: &Scene<'_, '_, '_, '_>) -> Option<FileVa> {
-    let (_, _, origin) = scene.followed()?;
-    looked_up(&origin).filter(|back| scene.call(*back).is_some())
+/// Functions that a nil pointer is followed through, from one to its caller.
+const MAX_CALLERS: usize = 8;
+
+/// Where the nil pointer came out of a map: the value there, and the return address of the lookup.
+fn source<'g, 'a>(
+    scene: &Scene<'_, '_, 'g, 'a>,
+    followed: Followed<'g, 'a>,
+) -> Option<(Followed<'g, 'a>, FileVa)> {
+    let values = std::iter::successors(Some(followed), |value| scene.passed(value));
+    values.take(MAX_CALLERS).find_map(|value| {
+        let back = looked_up(&value.origin)?;
+        scene.call(value.frame, back)?;
+        Some((value, back))
+    })
+}
+
+/// Whether the nil pointer came out of a map.
+pub(super) fn is_of_map(scene: &Scene<'_, '_, '_, '_>) -> bool {
+    scene.followed().is_some_and(|followed| source(scene, followed).is_some())
 }
 
 /// The return address of the lookup in a map whose elem the value is.

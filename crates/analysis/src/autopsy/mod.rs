@@ -51,9 +51,10 @@ impl Analysis for Autopsy {
             message: format!("there is no death to explain: {why}"),
             hint: Some("autopsy explains the core of a program that died".into()),
         })?;
-        let frames: Vec<Frame<'_, '_>> = match scheduler.unwinder(go, &threads) {
-            Some(unwinder) => unwinder.goroutine(&crash.goroutine).take(MAX_FRAMES).collect(),
-            None => Vec::new(),
+        let frames: Vec<Frame<'_, '_>> = match (scheduler.unwinder(go, &threads), &crash.goroutine)
+        {
+            (Some(unwinder), Some(died)) => unwinder.goroutine(died).take(MAX_FRAMES).collect(),
+            _ => Vec::new(),
         };
         let scene = Scene::of(go, &scheduler, &threads, &crash, &frames);
         sink.head(&head(go, self.name()))?;
@@ -64,8 +65,8 @@ impl Analysis for Autopsy {
             explain(scene, &crash, sink, &mut missing)?;
             emit_stack(scene, sink)?;
             emit_advice(scene, &crash, sink)?;
-        } else {
-            missing.push(format!("the stack of goroutine {}", crash.goroutine.id));
+        } else if let Some(died) = &crash.goroutine {
+            missing.push(format!("the stack of goroutine {}", died.id));
         }
         finish_with(go, sink, missing, true)?;
         Ok(())
@@ -103,7 +104,7 @@ fn emit_advice(
     crash: &Crash,
     sink: &mut dyn Sink,
 ) -> Result<(), Error> {
-    let of_map = crash.kind != Kind::NilDereference || missing::call(scene).is_some();
+    let of_map = crash.kind != Kind::NilDereference || missing::is_of_map(scene);
     let Some(advice) = crash.kind.advice().filter(|_| of_map) else { return Ok(()) };
     let fields = [
         Field::new("fix", "to mend it", Cell::text(advice.fix)),
@@ -114,11 +115,12 @@ fn emit_advice(
 }
 
 fn what(crash: &Crash) -> Vec<Field<'static>> {
+    let died = crash.goroutine.as_ref().map(|goroutine| goroutine.id);
     vec![
         Field::new("kind", "kind", Cell::text(crash.kind.word())),
         Field::new("message", "message", Cell::maybe(crash.message.clone(), Cell::text)),
         Field::new("meaning", "meaning", Cell::text(crash.kind.meaning())),
-        Field::new("goroutine", "goroutine", Cell::Uint(crash.goroutine.id)),
+        Field::new("goroutine", "goroutine", Cell::maybe(died, Cell::Uint)),
     ]
 }
 

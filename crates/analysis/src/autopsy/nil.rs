@@ -26,7 +26,10 @@ pub(super) fn emit(
         return Ok(());
     };
     let namer = Namer::new(&site.body, site.entry);
-    let likely = || namer.likely(&origin.made, site.map_type()?);
+    let likely = || {
+        let map = site.map_type()?;
+        namer.returned(&origin.made, map).or_else(|| namer.likely(&origin.made, map))
+    };
     let named = namer.name(&origin).filter(|named| is_map(go, named)).or_else(likely);
     let made = namer.made(&origin.made).filter(|named| is_map(go, named));
     let fields = match &named {
@@ -34,7 +37,7 @@ pub(super) fn emit(
         None => vec![Field::new("expression", "expression", Cell::Empty)],
     };
     sink.fields("nil", "the map that was nil", &fields)?;
-    let field = made.as_ref().or(named.as_ref()).and_then(|named| named.field.as_ref());
+    let field = field(made.as_ref(), named.as_ref());
     if let Some(field) = field {
         emit_holder(scene, &origin, field, sink)?;
     }
@@ -85,6 +88,12 @@ fn emit_holder(
     Ok(())
 }
 
+/// The field that the map was loaded from, else that its name says.
+fn field<'n>(made: Option<&'n Named>, named: Option<&'n Named>) -> Option<&'n FieldOf> {
+    let of = |named: Option<&'n Named>| named.and_then(|named| named.field.as_ref());
+    of(made).or_else(|| of(named))
+}
+
 pub(super) fn is_map(go: &Go<'_>, named: &Named) -> bool {
     match named.what {
         What::Value(ty) => matches!(go.types.get(ty).kind, Kind::Map(_)),
@@ -110,7 +119,7 @@ pub(super) fn known(go: &Go<'_>, named: &Named, made: Option<&Named>) -> Vec<Fie
     if let Some(made) = made.filter(|made| made.text != named.text) {
         fields.push(Field::new("set_from", "set from", Cell::text(made.text.clone())));
     }
-    if let Some(field) = made.or(Some(named)).and_then(|named| named.field.as_ref()) {
+    if let Some(field) = field(made, Some(named)) {
         let holder = go.types.get(field.holder).name.clone();
         fields.push(Field::new("holder", "field of", Cell::text(holder)));
         fields.push(Field::new("field", "field", Cell::text(field.path.clone())));

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use mapscope_binary::{CodeFrame, FileVa};
 use mapscope_report::{Cell, Field, Value};
-use mapscope_runtime::crash::Crash;
+use mapscope_runtime::crash::{Crash, is_runtime};
 use mapscope_runtime::goroutine::Scheduler;
 use mapscope_runtime::holders::{Op, Takes, operation};
 use mapscope_runtime::origin::{Body, Made, Origin, Resolver};
@@ -35,6 +35,8 @@ pub(super) struct Site<'s, 'g, 'a> {
     /// Where that function begins.
     pub(super) entry: FileVa,
     called: Called,
+    /// The number of that function's frame.
+    frame: usize,
     scene: &'s Scene<'s, 's, 'g, 'a>,
 }
 
@@ -51,8 +53,17 @@ struct Called {
     alive: bool,
 }
 
-/// The code of the program's function, where it begins, and what it followed.
-type Followed<'g, 'a> = (Rc<Body<'g, 'a>>, FileVa, Origin);
+/// A pointer that was followed.
+pub(super) struct Followed<'g, 'a> {
+    /// The number of the frame.
+    pub(super) frame: usize,
+    /// The code of its function.
+    pub(super) body: Rc<Body<'g, 'a>>,
+    /// Where that function begins.
+    pub(super) entry: FileVa,
+    /// How the pointer was made there.
+    pub(super) origin: Origin,
+}
 
 impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
     /// The scene on a stack, the innermost frame first; `None` where it shows no function of the
@@ -69,7 +80,7 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
             go,
             scheduler,
             threads,
-            died: crash.goroutine.id,
+            died: crash.goroutine.as_ref()?.id,
             frames,
             resolver: Resolver::new(go, frames),
             user: culprit.user,
@@ -88,21 +99,22 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         let frame = self.frames.get(self.user)?;
         let called = self.frames.get(self.user.checked_sub(1)?)?.func.name();
         let fast = called.contains("_fast");
-        self.site_at(Called { back: self.go.va_of(frame.pc), op, takes, fast, alive: true })
+        let back = self.go.va_of(frame.pc);
+        self.site_at(self.user, Called { back, op, takes, fast, alive: true })
     }
 
-    /// The call of a map operation that returned to `back`, in the program's function.
-    pub(super) fn call(&self, back: FileVa) -> Option<Site<'_, 'g, 'a>> {
-        let callee = self.resolver.body(self.user)?.callee(back)?;
+    /// The call of a map operation that returned to `back`, in the function of frame `number`.
+    pub(super) fn call(&self, number: usize, back: FileVa) -> Option<Site<'_, 'g, 'a>> {
+        let callee = self.resolver.body(number)?.callee(back)?;
         let called = self.go.pclntab()?.find(callee)?.name();
         let (op, takes) = operation(called)?;
         let fast = called.contains("_fast");
-        self.site_at(Called { back, op, takes, fast, alive: false })
+        self.site_at(number, Called { back, op, takes, fast, alive: false })
     }
 
-    fn site_at(&self, called: Called) -> Option<Site<'_, 'g, 'a>> {
-        let entry = self.frames.get(self.user)?.func.entry();
-        Some(Site { body: self.resolver.body(self.user)?, entry, called, scene: self })
+    fn site_at(&self, frame: usize, called: Called) -> Option<Site<'_, 'g, 'a>> {
+        let entry = self.frames.get(frame)?.func.entry();
+        Some(Site { body: self.resolver.body(frame)?, entry, called, frame, scene: self })
     }
 
     /// The pointer that the instruction followed at which the program was interrupted.
@@ -110,7 +122,22 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         let frame = self.frames.get(self.user).filter(|frame| frame.exact)?;
         let body = self.resolver.body(self.user)?;
         let origin = body.followed(self.go.va_of(frame.pc))?;
-        Some((body, frame.func.entry(), origin))
+        Some(Followed { frame: self.user, body, entry: frame.func.entry(), origin })
+    }
+
+    /// The same value in the calling function, where the function was called with it.
+    pub(super) fn passed(&self, value: &Followed<'g, 'a>) -> Option<Followed<'g, 'a>> {
+        let Made::Argument(argument) = value.origin.made else { return None };
+        let number = value.frame + 1;
+        let frame = self.frames.get(number)?;
+        let body = self.resolver.body(number)?;
+        let origin = body.argument(self.go.va_of(frame.pc), argument)?;
+        Some(Followed { frame: number, body, entry: frame.func.entry(), origin })
+    }
+
+    /// The number of the frame of the program's function.
+    pub(super) fn user(&self) -> usize {
+        self.user
     }
 
     /// Where in memory a value of the program's function was loaded from.
@@ -124,7 +151,9 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         if let Some((op, _)) = self.operation {
             fields.push(Field::new("operation", "operation", Cell::text(op.word())));
         }
-        if let Some(line) = self.frames.get(self.user).and_then(|f| f.lines().into_iter().next()) {
+        let lines = self.frames.get(self.user).map(Frame::lines).unwrap_or_default();
+        let own = lines.iter().find(|line| !is_runtime(line.function)).or(lines.first());
+        if let Some(line) = own {
             let number = (line.line > 0).then_some(line.line);
             fields.extend([
                 Field::new("function", "function", Cell::text(line.function)),
@@ -157,9 +186,9 @@ impl<'a> Site<'_, '_, 'a> {
         match self.called.alive {
             true => {
                 let origin = Origin { made: Made::Argument(number), kept: Vec::new() };
-                scene.resolver.value(scene.user.checked_sub(1)?, &origin)
+                scene.resolver.value(self.frame.checked_sub(1)?, &origin)
             }
-            false => scene.resolver.value(scene.user, &self.argument(number)?),
+            false => scene.resolver.value(self.frame, &self.argument(number)?),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use mapscope_target::{Addr, Thread};
 
-use super::{Crash, Kind, MAX_FRAMES, message, sites};
+use super::message::{self, Message};
+use super::{Crash, Kind, MAX_FRAMES, sites};
 use crate::Go;
 use crate::goroutine::{Goroutine, Scheduler};
 use crate::stack::{Frame, Unwinder};
@@ -27,14 +28,14 @@ pub(super) fn find<'a>(
         on.is_some_and(|on| on.tid == u64::from(trap.tid))
     })?;
     let frames: Vec<Frame<'_, 'a>> = unwinder.goroutine(goroutine).take(MAX_FRAMES).collect();
-    let message = match site.kind {
+    let mut crash = match site.kind {
         // What is said is in the arguments of the function that it stands in.
-        Kind::Other => message::of(go, &[], &frames),
-        kind => site.message.or_else(|| kind.text().map(str::to_owned)),
+        Kind::Other => Crash::of(Some(goroutine.clone()), message::of(go, &[], &frames), false),
+        kind => {
+            let text = site.message.or_else(|| kind.text().map(str::to_owned));
+            Crash::of(Some(goroutine.clone()), Some(Message { text, kind, repeats: 0 }), false)
+        }
     };
-    let kind = match site.kind {
-        Kind::Other => message.as_deref().map_or(Kind::Other, Kind::of),
-        kind => kind,
-    };
-    Some(Crash { goroutine: goroutine.clone(), message, kind, caught: true })
+    crash.caught = true;
+    Some(crash)
 }

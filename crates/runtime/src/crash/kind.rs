@@ -21,13 +21,28 @@ pub enum Kind {
     Unhashable,
     /// A nil pointer was dereferenced: perhaps that of an elem that was not there.
     NilDereference,
-    /// Not of a map.
+    /// Every goroutine waits for another.
+    Deadlock,
+    /// A stack grew beyond what is allowed.
+    StackOverflow,
+    /// The system gave no more memory.
+    OutOfMemory,
+    /// An error that the runtime finds while it executes the program: an index out of range, a failed
+    /// type assertion, a division by zero.
+    RuntimeError,
+    /// The program called `panic`.
+    Panic,
+    /// Any other fatal error of the runtime.
+    Fatal,
+    /// A signal.
+    Signal,
+    /// What is not known.
     Other,
 }
 
 /// The runtime's words (runtime/map*.go, internal/runtime/maps/*.go, runtime/alg.go; Go 1.19 to
 /// 1.27), and what they stand for. Those of 1.25 and later for unhashable keys differ in a colon.
-const TEXTS: [(&str, Kind); 10] = [
+const TEXTS: [(&str, Kind); 17] = [
     ("assignment to entry in nil map", Kind::NilMapWrite),
     ("concurrent map writes", Kind::ConcurrentWrites),
     ("concurrent map read and map write", Kind::ConcurrentReadWrite),
@@ -38,6 +53,13 @@ const TEXTS: [(&str, Kind); 10] = [
     ("invalid memory address or nil pointer dereference", Kind::NilDereference),
     ("small map with no empty slot", Kind::SmallMapFull),
     ("nil pointer dereference", Kind::NilDereference),
+    ("all goroutines are asleep - deadlock!", Kind::Deadlock),
+    ("no goroutines (main called runtime.Goexit) - deadlock!", Kind::Deadlock),
+    ("stack overflow", Kind::StackOverflow),
+    ("out of memory", Kind::OutOfMemory),
+    ("cannot allocate memory", Kind::OutOfMemory),
+    ("interface conversion: ", Kind::RuntimeError),
+    ("runtime error: ", Kind::RuntimeError),
 ];
 
 impl Kind {
@@ -53,7 +75,11 @@ impl Kind {
 
     /// What the runtime says of it, where that is the same words each time and in every release.
     pub fn text(self) -> Option<&'static str> {
-        let varies = matches!(self, Kind::Unhashable | Kind::SmallMapFull | Kind::Other);
+        use Kind::{Deadlock, Other, OutOfMemory, RuntimeError, SmallMapFull, Unhashable};
+        let varies = matches!(
+            self,
+            Unhashable | SmallMapFull | Deadlock | OutOfMemory | RuntimeError | Other
+        );
         let known = TEXTS.iter().find(|(_, kind)| *kind == self && !varies);
         known.map(|(text, _)| *text)
     }
@@ -70,7 +96,14 @@ impl Kind {
             Kind::BadMapState => "bad map state",
             Kind::Unhashable => "unhashable key",
             Kind::NilDereference => "nil pointer dereference",
-            Kind::Other => "not a map's",
+            Kind::Deadlock => "deadlock",
+            Kind::StackOverflow => "stack overflow",
+            Kind::OutOfMemory => "out of memory",
+            Kind::RuntimeError => "run-time error",
+            Kind::Panic => "panic",
+            Kind::Fatal => "fatal error",
+            Kind::Signal => "signal",
+            Kind::Other => "not known",
         }
     }
 
@@ -110,7 +143,24 @@ impl Kind {
                  cannot be compared: a slice, a map, a func, or a struct or array with one in it"
             }
             Kind::NilDereference => "a nil pointer was followed",
-            Kind::Other => "it did not die on a map",
+            Kind::Deadlock => {
+                "every goroutine waits for another, and none can go on: it did not die on a map"
+            }
+            Kind::StackOverflow => {
+                "a goroutine's stack grew beyond the limit, by a function that calls itself without end \
+                 as a rule: it did not die on a map"
+            }
+            Kind::OutOfMemory => {
+                "the system gave no more memory: no operation of a map failed, though maps may be what \
+                 fills it (`ls` shows the largest)"
+            }
+            Kind::RuntimeError => {
+                "the runtime found an error in what the program did: it did not die on a map"
+            }
+            Kind::Panic => "the program called panic: it did not die on a map",
+            Kind::Fatal => "the runtime gave up: it did not die on a map",
+            Kind::Signal => "a signal ended it: it did not die on a map",
+            Kind::Other => "why it died is not known",
         }
     }
 }
@@ -153,7 +203,14 @@ impl Kind {
                 "ask whether the key is there: v, ok := m[k]",
                 "elems that are no pointers, or a lookup function that returns an error",
             ),
-            Kind::Other => return None,
+            Kind::Deadlock
+            | Kind::StackOverflow
+            | Kind::OutOfMemory
+            | Kind::RuntimeError
+            | Kind::Panic
+            | Kind::Fatal
+            | Kind::Signal
+            | Kind::Other => return None,
         };
         Some(Advice { fix, prevention })
     }
@@ -171,7 +228,9 @@ mod tests {
             ("small map with no empty slot (concurrent map writes?)", Kind::SmallMapFull),
             ("runtime error: hash of unhashable type []int", Kind::Unhashable),
             ("hash of unhashable type: []int", Kind::Unhashable),
-            ("all goroutines are asleep - deadlock!", Kind::Other),
+            ("all goroutines are asleep - deadlock!", Kind::Deadlock),
+            ("runtime error: index out of range [5] with length 3", Kind::RuntimeError),
+            ("of something else", Kind::Other),
         ];
         for (message, kind) in cases {
             assert_eq!(Kind::of(message), kind, "{message}");

@@ -5,6 +5,7 @@ mod kind;
 mod message;
 mod sites;
 mod suspects;
+mod system;
 pub mod text;
 
 use std::collections::{HashMap, HashSet};
@@ -17,6 +18,8 @@ use crate::goroutine::{Goroutine, Scheduler};
 use crate::holders::{Op, Takes, operation};
 use crate::stack::Frame;
 use crate::{Go, OpenError};
+
+use message::Message;
 
 pub use kind::{Advice, Kind};
 pub use sites::{Site, sites};
@@ -40,9 +43,10 @@ fn is_deadly(name: &str) -> bool {
 }
 
 /// The death of a program.
+#[derive(Clone, Debug)]
 pub struct Crash {
-    /// The goroutine that died.
-    pub goroutine: Goroutine,
+    /// The goroutine that died, if it was one: of a deadlock none has.
+    pub goroutine: Option<Goroutine>,
     /// What the runtime said, or would have: `assignment to entry in nil map`. `None` where that
     /// could not be read.
     pub message: Option<String>,
@@ -50,6 +54,11 @@ pub struct Crash {
     pub kind: Kind,
     /// It was stopped before it died: the innermost frame is where it begins to.
     pub caught: bool,
+    /// How many older panics of the goroutine the last one says again: a deferred function recovered
+    /// them, and panicked anew.
+    pub repeats: usize,
+    /// It is under way: the goroutine is in a panic that it may recover from.
+    pub under_way: bool,
 }
 
 /// Why a death cannot be told.
@@ -79,51 +88,78 @@ impl Crash {
         scheduler: &Scheduler,
         threads: &[Thread],
     ) -> Result<Crash, CrashError> {
-        let goroutines = scheduler.goroutines(go)?;
+        let goroutines = scheduler.goroutines(go)?.all;
         let unwinder = scheduler.unwinder(go, threads).ok_or(CrashError::NoFunctions)?;
-        if let Some(crash) = caught::find(go, scheduler, &unwinder, threads, &goroutines.all) {
+        if let Some(crash) = caught::find(go, scheduler, &unwinder, threads, &goroutines) {
             return Ok(crash);
         }
         let mut dying = None;
-        for goroutine in goroutines.all.into_iter().filter(Goroutine::is_alive) {
+        for goroutine in goroutines.iter().filter(|g| Goroutine::is_alive(g)) {
             let frames: Vec<Frame<'_, '_>> =
-                unwinder.goroutine(&goroutine).take(MAX_FRAMES).collect();
+                unwinder.goroutine(goroutine).take(MAX_FRAMES).collect();
             let is_in = |names: &[&str]| frames.iter().any(|f| names.contains(&f.func.name()));
             let last = is_in(&LAST);
             if last || (dying.is_none() && is_in(&PANIC)) {
-                let panics = scheduler.panics(go, &goroutine);
-                dying = Some((message::of(go, &panics, &frames), goroutine));
+                let panics = scheduler.panics(go, goroutine);
+                let message = message::of(go, &panics, &frames);
+                dying = Some(Crash::of(Some(goroutine.clone()), message, !last));
             }
             if last {
                 break;
             }
         }
-        let (message, goroutine) = dying.ok_or(CrashError::Alive)?;
-        let kind = message.as_deref().map_or(Kind::Other, Kind::of);
-        Ok(Crash { goroutine, message, kind, caught: false })
-    }
-
-    /// The frame of the program's own function that died.
-    pub fn culprit(&self, frames: &[Frame<'_, '_>]) -> Option<Culprit> {
-        match self.caught {
-            true => culprit_above(frames, 0),
-            false => culprit(frames),
+        match dying {
+            Some(crash) if !crash.under_way => Ok(crash),
+            dying => system::crash(go, scheduler, threads, &goroutines)
+                .or(dying)
+                .or_else(|| system::killed(go))
+                .ok_or(CrashError::Alive),
         }
     }
+
+    fn of(goroutine: Option<Goroutine>, message: Option<Message>, under_way: bool) -> Crash {
+        let unknown = Message { text: None, kind: Kind::Other, repeats: 0 };
+        let Message { text, kind, repeats } = message.unwrap_or(unknown);
+        Crash { goroutine, message: text, kind, caught: false, repeats, under_way }
+    }
+
+    /// The frame of the program's own function that died, below what the runtime does while it dies; of
+    /// a panic that says older ones again, that in which the oldest of these began.
+    pub fn culprit(&self, frames: &[Frame<'_, '_>]) -> Option<Culprit> {
+        let (deadly, user) = match self.caught {
+            true => (None, own(frames, 0)?),
+            false => place(frames, self.repeats)?,
+        };
+        let called = user.checked_sub(1).filter(|at| deadly.is_none_or(|deadly| *at > deadly));
+        let operation = called.and_then(|at| operation(frames.get(at)?.func.name()));
+        Some(Culprit { user, operation })
+    }
 }
 
-/// The frame of the program's own function that died, below what the runtime does while it dies.
-fn culprit(frames: &[Frame<'_, '_>]) -> Option<Culprit> {
-    let deadly = frames.iter().rposition(|f| is_deadly(f.func.name()))?;
-    culprit_above(frames, deadly + 1)
+/// Whether the runtime itself panicked there, and not the program.
+fn raised(frames: &[Frame<'_, '_>], repeats: usize) -> bool {
+    match place(frames, repeats) {
+        Some((Some(deadly), user)) => {
+            user > deadly + 1 || frames[deadly].func.name() == "runtime.sigpanic"
+        }
+        _ => false,
+    }
 }
 
-/// The same, below the `skipped` innermost frames.
-fn culprit_above(frames: &[Frame<'_, '_>], skipped: usize) -> Option<Culprit> {
-    let below = frames.get(skipped..)?;
-    let user = below.iter().position(|f| !is_runtime(f.func.name()))?;
-    let operation = below[..user].last().and_then(|f| operation(f.func.name()));
-    Some(Culprit { user: skipped + user, operation })
+/// The numbers of the frame in which the runtime began to die, and of the program's own below it.
+fn place(frames: &[Frame<'_, '_>], repeats: usize) -> Option<(Option<usize>, usize)> {
+    let deadly = |from: usize| (from..frames.len()).find(|at| is_deadly(frames[*at].func.name()));
+    let mut user = own(frames, deadly(0).unwrap_or(0))?;
+    for _ in 0..repeats {
+        let Some(older) = deadly(user) else { break };
+        user = own(frames, older)?;
+    }
+    Some(((0..user).rfind(|at| is_deadly(frames[*at].func.name())), user))
+}
+
+/// The number of the first frame of the program's own, from that of number `from` on.
+fn own(frames: &[Frame<'_, '_>], from: usize) -> Option<usize> {
+    (from..frames.len()).find(|at| !is_runtime(frames[*at].func.name()))
 }
 
 /// Where a program died.
@@ -161,8 +197,10 @@ pub fn stands<'a>(
 pub fn is_runtime(name: &str) -> bool {
     // The compiler's hash functions of key types are called by the runtime, and call it:
     // `type:.hash.T`, `type..hash.T` until 1.19. Assembly without a package (`memeqbody`) has no dot.
-    const CALLED: [&str; 3] = ["internal/bytealg.", "type:.", "type.."];
+    // What guards the runtime's own structures from misuse is in internal packages and in sync.
+    const CALLED: [&str; 4] = ["internal/", "sync.", "type:.", "type.."];
     find::is_runtime(name)
+        || operation(name).is_some()
         || !name.contains('.')
         || CALLED.iter().any(|begin| name.starts_with(begin))
 }

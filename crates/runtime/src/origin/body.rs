@@ -2,13 +2,17 @@
 
 use std::cell::RefCell;
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory};
+use iced_x86::{
+    Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpKind,
+};
 use mapscope_binary::{FileVa, Func};
+use mapscope_target::Addr;
 use rustc_hash::FxHashMap;
 
 use super::effect::{argument_register, gpr};
 use super::{Made, Origin, Spot};
 use crate::Go;
+use crate::types::{Kind, TypeId};
 
 /// The code of one function.
 pub struct Body<'g, 'a> {
@@ -20,6 +24,12 @@ pub struct Body<'g, 'a> {
     pub(super) jumps: FxHashMap<usize, Vec<usize>>,
     pub(super) info: RefCell<InstructionInfoFactory>,
 }
+
+/// Comparisons looked at for a type.
+const MAX_COMPARES: usize = 16;
+
+/// Instructions after a call in which its results are put down.
+const MAX_AFTER: usize = 16;
 
 /// Longer functions are not followed, in bytes.
 const MAX_CODE: u64 = 1 << 20;
@@ -72,6 +82,47 @@ impl<'g, 'a> Body<'g, 'a> {
         let at = self.instructions.binary_search_by_key(&at.0, Instruction::ip).ok()?;
         let base = gpr(self.instructions[at].memory_base())?;
         Some(self.trace(at, Spot::Register(base)))
+    }
+
+    /// The type with whose descriptor, or `itab`, a word was last compared before `at`, in the order of
+    /// the code.
+    pub(super) fn compared(&self, at: FileVa) -> Option<TypeId> {
+        let end = self.instructions.partition_point(|i| i.ip() < at.0);
+        let before = self.instructions[..end].iter().enumerate().rev();
+        let compares = before
+            .filter(|(_, i)| i.mnemonic() == Mnemonic::Cmp && i.op1_kind() == OpKind::Register);
+        compares.take(MAX_COMPARES).find_map(|(at, i)| {
+            let register = gpr(i.op1_register())?;
+            match self.trace(at, Spot::Register(register)).made {
+                Made::Address(va) => self.descriptor(va),
+                _ => None,
+            }
+        })
+    }
+
+    /// The type whose descriptor lies there, or that the `itab` there is of.
+    fn descriptor(&self, va: FileVa) -> Option<TypeId> {
+        let at = self.go.addr_of(va);
+        let listed = |at: &Addr| self.go.modules.iter().any(|m| m.types.contains(at));
+        let at = if listed(&at) { at } else { self.go.itab_type(at).filter(listed)? };
+        let ty = self.go.types.of_descriptor(at);
+        (!matches!(self.go.types.get(ty).kind, Kind::Unknown(_))).then_some(ty)
+    }
+
+    /// The slots of the frame that result `number` of the call that returns to `back` is put down in,
+    /// right after it.
+    pub(super) fn put_down(&self, back: FileVa, number: u8) -> Vec<i32> {
+        let Some(register) = argument_register(number) else { return Vec::new() };
+        let first = self.instructions.partition_point(|i| i.ip() < back.0);
+        let after = self.instructions.iter().enumerate().skip(first).take(MAX_AFTER);
+        let straight = after.take_while(|(_, i)| i.flow_control() == FlowControl::Next);
+        let stores = straight.filter(|(_, i)| {
+            i.mnemonic() == Mnemonic::Mov
+                && i.op0_kind() == OpKind::Memory
+                && i.op1_kind() == OpKind::Register
+                && gpr(i.op1_register()) == Some(register)
+        });
+        stores.filter_map(|(at, i)| self.slot_of(at, i)).collect()
     }
 
     /// Whether the word of the frame at `slot` was made like that, whichever way led to the instruction

@@ -125,7 +125,7 @@ impl Body<'_, '_> {
     }
 
     /// The word of the frame that is the operand in memory of the instruction at `at`.
-    fn slot_of(&self, at: usize, i: &Instruction) -> Option<i32> {
+    pub(super) fn slot_of(&self, at: usize, i: &Instruction) -> Option<i32> {
         let displacement = i32::try_from(i.memory_displacement64() as i64).ok()?;
         if i.memory_index() != Register::None {
             return None;

@@ -93,11 +93,26 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
             Made::Argument(number) => self.told(self.called_with(*number)?),
             Made::Result { call, callee, number } => {
                 let callee = (*callee)?;
-                self.elem(*call, callee, *number)
-                    .or_else(|| self.told(single(self.go.code().result(callee, *number))?))
+                self.elem(*call, callee, *number).or_else(|| {
+                    let told = self.told(single(self.go.code().result(callee, *number))?)?;
+                    Some(Named { text: self.call(callee, *number).unwrap_or(told.text), ..told })
+                })
             }
             _ => None,
         }
+    }
+
+    /// What the source calls the result of a function of the program.
+    fn call(&self, callee: FileVa, number: u8) -> Option<String> {
+        let name = self.go.pclntab()?.find(callee)?.name();
+        (number == 0 && !name.starts_with("runtime.")).then(|| format!("{name}({UNNAMED})"))
+    }
+
+    /// What a map of type `map` is called that another function returned.
+    pub fn returned(&self, made: &Made, map: TypeId) -> Option<Named> {
+        let Made::Result { callee, number, .. } = made else { return None };
+        let text = self.call((*callee)?, *number)?;
+        Some(Named { text, what: What::Value(map), field: None, by: By::Types })
     }
 
     /// What a map of type `map` is called that was loaded through a pointer of which nothing is known:
@@ -108,6 +123,8 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
             u64::try_from(*offset).ok().filter(|_| !matches!(base.made, Made::Address(_)))?;
         let types = &self.go.types;
         types.meet_listed();
+        // Types that only code leads to are met as it is read.
+        self.go.code();
         let mut fits = types.ids().filter_map(|ty| {
             let part = matches!(types.get(ty).kind, Kind::Struct(_))
                 .then(|| inside(self.go, ty, offset, true))??;
@@ -155,16 +172,27 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         let types = &self.go.types;
         let Named { text, what, field, by } = from;
         let kind = |ty| types.get(ty).kind.clone();
-        let what = match what {
+        let (what, pointer) = match what {
             What::Value(ty) => match kind(ty) {
-                Kind::Pointer(to) => What::Address(to),
-                Kind::Slice(of) => What::Items(of),
+                Kind::Pointer(to) => (What::Address(to), true),
+                Kind::Slice(of) => (What::Items(of), false),
                 _ => return None,
             },
-            what => what,
+            what => (what, false),
         };
         let (holder, text, offset) = match (what, index) {
             (What::Address(ty), None) => (ty, text, offset),
+            (What::Address(ty), Some((index, scale))) => {
+                let array = array(self.go, ty, offset, u64::from(*scale))?;
+                let path = format!("{}[{}]", array.path, self.short(index));
+                let field =
+                    FieldOf { holder: ty, path: path.trim_start_matches('.').into(), offset };
+                let inside = inside(self.go, array.of, array.left, deref)?;
+                let what = if deref { What::Value(inside.ty) } else { What::Address(inside.ty) };
+                let field = array.path.starts_with('.').then_some(field);
+                let text = format!("{text}{path}{}", inside.path);
+                return Some(Named { text, what, field, by });
+            }
             (What::Items(of), None) => {
                 let size = types.get(of).size.max(1);
                 (of, format!("{text}[{}]", offset / size), offset % size)
@@ -177,7 +205,7 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         let inside = inside(self.go, holder, offset, deref)?;
         let what = if deref { What::Value(inside.ty) } else { What::Address(inside.ty) };
         let field = nested(field, what, inside.field(holder, offset));
-        Some(Named { text: text + &inside.path, what, field, by })
+        Some(Named { text: selected(text, &inside.path, pointer && deref), what, field, by })
     }
 
     /// The variable that DWARF says to be in one of the places where the value was kept.
@@ -201,21 +229,47 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
                     is_at(&piece.location, kept.spot).then_some(at)
                 })?
             }
+            Location::Cfa(begin) => {
+                let Spot::Slot(slot) = kept.spot else { return None };
+                u64::try_from(i64::from(slot).checked_sub(*begin)?).ok()?
+            }
             location => is_at(location, kept.spot).then_some(0)?,
         };
         let ty = self.go.types.of_debug(variable.ty);
+        if offset > 0 && offset >= self.go.types.get(ty).size {
+            return None;
+        }
         if variable.escaped {
             let text = variable.name.to_owned();
             let what = What::Address(ty);
             return Some(Named { text, what, field: None, by: By::Dwarf });
         }
-        let inside = inside(self.go, ty, offset, true)?;
+        let Some(inside) = inside(self.go, ty, offset, true) else {
+            return self.asserted(variable.name, ty, offset, kept.at);
+        };
         Some(Named {
             text: format!("{}{}", variable.name, inside.path),
             what: What::Value(inside.ty),
             field: inside.field(ty, offset),
             by: By::Dwarf,
         })
+    }
+
+    /// The data word of an interface, of the type with which the code last compared its type word
+    /// before `at`.
+    fn asserted(&self, name: &str, ty: TypeId, offset: u64, at: FileVa) -> Option<Named> {
+        let types = &self.go.types;
+        let interface = inside(self.go, ty, offset.checked_sub(8)?, true)?;
+        if !matches!(types.get(interface.ty).kind, Kind::Interface | Kind::EmptyInterface) {
+            return None;
+        }
+        let dynamic = self.body.compared(at)?;
+        let text = format!("{name}{}.({})", interface.path, types.get(dynamic).name);
+        let what = match types.get(dynamic).direct {
+            true => What::Value(dynamic),
+            false => What::Address(dynamic),
+        };
+        Some(Named { text, what, field: None, by: By::Dwarf })
     }
 
     /// The global variable at `va`, and what lies `offset` bytes into it.
@@ -380,6 +434,42 @@ fn inside(go: &Go<'_>, ty: TypeId, offset: u64, innermost: bool) -> Option<Insid
                 (ty, left) = (*of, left % size);
             }
             _ => return (left == 0).then_some(Inside { path, ty }),
+        }
+    }
+    None
+}
+
+/// How the source writes the part at `path` of what `text` is, or of what it points to.
+fn selected(text: String, path: &str, followed: bool) -> String {
+    match (path, text.starts_with('*')) {
+        ("", _) if followed => format!("*{text}"),
+        ("", _) | (_, false) => text + path,
+        (_, true) => format!("({text}){path}"),
+    }
+}
+
+/// An array in a value.
+struct Array {
+    path: String,
+    of: TypeId,
+    /// How far into an item.
+    left: u64,
+}
+
+/// The array with items of `size` bytes that lies `offset` bytes into a value of type `ty`.
+fn array(go: &Go<'_>, ty: TypeId, offset: u64, size: u64) -> Option<Array> {
+    let (mut ty, mut left, mut path) = (ty, offset, String::new());
+    for _ in 0..MAX_NESTING {
+        match &go.types.get(ty).kind {
+            Kind::Array(of, _) if go.types.get(*of).size == size => {
+                return (left < size).then_some(Array { path, of: *of, left });
+            }
+            Kind::Struct(fields) => {
+                let field = fields.iter().rev().find(|field| field.offset <= left)?;
+                path = format!("{path}.{}", field.name);
+                (ty, left) = (field.ty, left - field.offset);
+            }
+            _ => return None,
         }
     }
     None

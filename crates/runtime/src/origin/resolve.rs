@@ -124,7 +124,12 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
             Spot::Slot(slot) => body.holds(at, slot, &origin.made).then_some(slot),
             Spot::Register(_) => None,
         });
-        loaded.or_else(|| {
+        let after = || {
+            let Made::Result { call, number, .. } = origin.made else { return None };
+            let mut slots = body.put_down(call, number).into_iter();
+            slots.find(|slot| body.holds(at, *slot, &origin.made))
+        };
+        loaded.or_else(after).or_else(|| {
             let Made::Argument(argument) = origin.made else { return None };
             let register = dwarf_number(argument_register(argument)?)?;
             let kept = argument::kept(self.go, &frame.func, register, at);

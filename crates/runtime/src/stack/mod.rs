@@ -27,6 +27,12 @@ use walk::Start;
 /// itself gives up, holds more only of functions with no locals at all.
 const MAX_FRAMES: usize = 1 << 20;
 
+/// Stacks of threads are at most so large, in bytes: the kernel's limit for the first thread as a rule.
+const MAX_STACK: u64 = 8 << 20;
+
+/// Signal handlers that interrupt one another.
+const MAX_SIGNALS: usize = 4;
+
 /// The frames of one goroutine.
 #[derive(Clone, Debug)]
 pub struct Stack<'a, 'd> {
@@ -83,6 +89,21 @@ impl<'a, 'd> Unwinder<'a, 'd> {
     pub fn registers(&self, registers: &Registers, stack: Range<Addr>) -> Walk<'a, 'd> {
         let start = Ok(Start::at(registers));
         Walk::new(self.memory, self.code, stack, start, MAX_FRAMES)
+    }
+
+    /// The frames from a thread's registers on, whichever stack it is on; where a signal handler ends,
+    /// those of what the signal interrupted follow. At most `most` of them.
+    pub fn thread(&self, registers: &Registers, most: usize) -> Vec<Frame<'a, 'd>> {
+        let mut frames = Vec::new();
+        let mut at = Some(*registers);
+        for _ in 0..MAX_SIGNALS {
+            let Some(registers) = at else { break };
+            let top = Addr(registers.rsp().0.saturating_add(MAX_STACK));
+            let walk = || self.registers(&registers, registers.rsp()..top);
+            frames.extend(walk().take(most.saturating_sub(frames.len())));
+            at = signal::interrupted(self.memory, walk(), registers.fs_base);
+        }
+        frames
     }
 
     /// The stack of the `runtime.g` at `g`.
