@@ -90,11 +90,31 @@ fn build(variant: &Variant, home: &Path) -> Result<()> {
     })
 }
 
+/// Builds the tests of `program` into the directory `out`, as `go test -c` does: `crashes-test`.
+fn compile_test(variant: &Variant, program: &str, out: &Path) -> Result<()> {
+    let name = format!("{program}-test");
+    go_builds(variant, program, &["test", "-c"], &name, Strip::Nothing, out, &[])
+}
+
 /// Builds `program` into the directory `out`, with more settings in the environment. What is
 /// stripped of symbols is called `zoo-s` there.
 pub(crate) fn compile(
     variant: &Variant,
     program: &str,
+    strip: Strip,
+    out: &Path,
+    more: &[(&str, &str)],
+) -> Result<()> {
+    let name = format!("{program}{}", strip.suffix());
+    go_builds(variant, program, &["build"], &name, strip, out, more)
+}
+
+/// Has Go build what lies in `fixtures/` under that name, into the file `name` of the directory `out`.
+fn go_builds(
+    variant: &Variant,
+    program: &str,
+    verb: &[&str],
+    name: &str,
     strip: Strip,
     out: &Path,
     more: &[(&str, &str)],
@@ -105,13 +125,13 @@ pub(crate) fn compile(
     let module = format!("module {program}\n\ngo {}\n", variant.pin.minor());
     fs::write(&language, module)?;
     let mut go = go(&install(variant.pin)?);
-    go.current_dir(&sources).arg("build").arg("-trimpath").arg("-buildvcs=false");
+    go.current_dir(&sources).args(verb).arg("-trimpath").arg("-buildvcs=false");
     go.arg(format!("-modfile={}", language.display()));
     mode_flags(&mut go, variant.mode, strip);
     go.env("GOEXPERIMENT", variant.experiment);
     go.env("GOCACHE", cache::root()?.join("build").join(variant.pin.version));
     go.envs(more.iter().copied());
-    quiet(go.arg("-o").arg(out.join(format!("{program}{}", strip.suffix()))).arg("."))?;
+    quiet(go.arg("-o").arg(out.join(name)).arg("."))?;
     fs::remove_file(&language)?;
     Ok(())
 }

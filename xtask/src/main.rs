@@ -41,6 +41,8 @@ usage: cargo xtask TASK
 
   stripped [--only RELEASE]     score how well types are told without DWARF: docs/stripped.md
 
+  crash-zoo                     score what is said of programs that died: docs/crash-zoo.md
+
   soak [--cycles N] [--go RELEASE] [--mapscope FILE] [--target FILE]
                                 attach to a program that checks itself and detach, 10,000 times,
                                 by two at once that are killed at random moments
@@ -76,6 +78,7 @@ fn run(args: &[String]) -> Result<()> {
         ["layouts", "--only", release] => layouts::all(release),
         ["stripped"] => stripped::all(""),
         ["stripped", "--only", release] => stripped::all(release),
+        ["crash-zoo"] => test::crash_zoo(),
         ["bpf"] => bpf::build(),
         ["demo-sample"] => demo::sample(),
         ["soak", ref rest @ ..] => soak::run(rest),

@@ -38,6 +38,14 @@ pub(crate) fn all() -> Result<()> {
     conclude(&skipped)
 }
 
+/// Scores what `autopsy` says of the programs that die, and writes it to `docs/crash-zoo.md`.
+pub(crate) fn crash_zoo() -> Result<()> {
+    let fixtures = fixtures::all("")?;
+    let mut tests = cargo();
+    tests.args(["test", "--package", "mapscope", "--test", "crashes"]);
+    shown(tests.env("MAPSCOPE_FIXTURES", fixtures).env("MAPSCOPE_WRITE_CRASH_ZOO", "1"))
+}
+
 fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
