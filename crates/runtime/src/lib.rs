@@ -20,6 +20,7 @@ mod image;
 pub mod literal;
 mod load;
 mod locals;
+pub mod lock;
 pub mod maps;
 mod module;
 pub mod origin;

@@ -4,13 +4,16 @@ use mapscope_report::{Cell, Field, Sink};
 use mapscope_runtime::find;
 use mapscope_runtime::maps::Care;
 
+use super::locks;
 use super::scene::{Scene, Site};
 use crate::Error;
 
-/// Says which map it was, in what state, and what holds it.
+/// Says which map it was, in what state, and what holds it; where goroutines raced for it, what mutexes
+/// are beside it.
 pub(super) fn emit(
     scene: &Scene<'_, '_, '_, '_>,
     site: &Site<'_, '_, '_>,
+    raced: bool,
     sink: &mut dyn Sink,
     missing: &mut Vec<String>,
 ) -> Result<(), Error> {
@@ -22,14 +25,21 @@ pub(super) fn emit(
     let findings = find::all(go);
     let found = findings.maps.iter().find(|found| found.addr == addr);
     let path = found.and_then(|found| found.held).map(|held| findings.trail.path(go, held));
+    let mark = go.shape.write_mark(go.memory(), addr);
+    let marked = mark.as_ref().map(|mark| mark.set);
     let survey = go.survey(&go.map_at(addr, site.map_type()), Care::Exact);
     let state = survey.as_ref().map(|survey| survey.state.word());
     let fields = [
         Field::new("addr", "address", Cell::Addr(addr.0)),
-        Field::new("path", "path", Cell::maybe(path, Cell::text)),
+        Field::new("path", "path", Cell::maybe(path.clone(), Cell::text)),
         Field::new("len", "len", Cell::read(go.shape.len(go.memory(), addr), Cell::Count)),
         Field::new("state", "state", Cell::read(state, Cell::text)),
+        Field::new("marked", "write mark", Cell::read(marked, Cell::Bool))
+            .about(mark.map_or("", |mark| mark.manner)),
     ];
     sink.fields("map", "the map", &fields)?;
-    Ok(())
+    match raced {
+        true => locks::emit(scene, site, addr, path.as_deref(), sink),
+        false => Ok(()),
+    }
 }

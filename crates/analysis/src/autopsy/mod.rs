@@ -1,5 +1,6 @@
 //! `autopsy`: why a program died on a map.
 
+mod locks;
 mod log;
 mod map;
 mod missing;
@@ -86,10 +87,10 @@ fn explain(
         (_, None) => Ok(()),
         (Kind::Unhashable, Some(site)) => {
             unhashable::emit(scene.go, &site, sink, missing)?;
-            map::emit(scene, &site, sink, missing)
+            map::emit(scene, &site, false, sink, missing)
         }
         (_, Some(site)) => {
-            map::emit(scene, &site, sink, missing)?;
+            map::emit(scene, &site, true, sink, missing)?;
             match site.map() {
                 Some(map) => others::emit(scene, map, site.map_type(), sink, missing),
                 None => Ok(()),

@@ -37,13 +37,10 @@ impl Go<'_> {
     ///
     /// It names nothing, or something that is no map.
     pub fn map_named(&self, text: &str) -> Result<Named, NameError> {
-        let (dotted, ops) = match Parsed::parse(text)? {
-            Parsed::Addr(addr) => {
-                return Ok(Named { addr: Addr(addr), ty: None, path: String::new() });
-            }
-            Parsed::Path { dotted, ops } => (dotted, ops),
-        };
-        self.follow(&dotted, &ops)?.map(self)
+        match Parsed::parse(text)? {
+            Parsed::Addr(addr) => Ok(Named { addr: Addr(addr), ty: None, path: String::new() }),
+            Parsed::Path { dotted, ops } => self.follow(&dotted, &ops)?.map(self),
+        }
     }
 
     /// The variable, field or elem that `text` names and that holds a map: `addr` is where it is, and
@@ -62,6 +59,20 @@ impl Go<'_> {
             Kind::Map(_) => Ok(Named { addr: cursor.addr, ty: Some(cursor.ty), path: cursor.path }),
             _ => Err(cursor.wrong(self, "it is no map")),
         }
+    }
+
+    /// The value that `text`, an expression from a global variable, names, behind all pointers to it:
+    /// where it lies, and its type.
+    ///
+    /// # Errors
+    ///
+    /// It names nothing.
+    pub fn value_named(&self, text: &str) -> Result<(Addr, TypeId), NameError> {
+        let Parsed::Path { dotted, ops } = Parsed::parse(text)? else {
+            return Err(NameError::NoGlobal { name: text.to_owned(), nearest: Vec::new() });
+        };
+        let cursor = self.follow(&dotted, &ops)?.open(self)?;
+        Ok((cursor.addr, cursor.ty))
     }
 
     /// Goes from a global to what these steps lead to.
