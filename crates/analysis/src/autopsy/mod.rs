@@ -1,11 +1,14 @@
 //! `autopsy`: why a program died on a map.
 
+mod code;
 mod locks;
 mod log;
+mod makers;
 mod map;
 mod missing;
 mod nil;
 mod others;
+mod panics;
 mod scene;
 mod unhashable;
 
@@ -23,7 +26,11 @@ pub use log::{Brief, Fit, LogAutopsy, MAX_LISTED, fit};
 use scene::Scene;
 
 /// Explains the death of a program.
-pub struct Autopsy;
+#[derive(Clone, Copy, Default)]
+pub struct Autopsy<'s> {
+    /// Gives the text of a source file, by the name that the executable has of it.
+    pub source: Option<&'s dyn Fn(&str) -> Option<String>>,
+}
 
 /// Frames looked at of one stack.
 const MAX_FRAMES: usize = 1000;
@@ -35,7 +42,7 @@ const STACK: &[Column] = &[
     Column::right("line", "LINE"),
 ];
 
-impl Analysis for Autopsy {
+impl Analysis for Autopsy<'_> {
     fn name(&self) -> &'static str {
         "autopsy"
     }
@@ -64,6 +71,8 @@ impl Analysis for Autopsy {
         if let Some(scene) = &scene {
             sink.fields("operation", "the operation", &scene.operation())?;
             explain(scene, &crash, sink, &mut missing)?;
+            self.emit_place(scene, sink)?;
+            panics::emit(scene, &crash, sink)?;
             emit_stack(scene, sink)?;
             emit_advice(scene, &crash, sink)?;
         } else if let Some(died) = &crash.goroutine {
@@ -71,6 +80,22 @@ impl Analysis for Autopsy {
         }
         finish_with(go, sink, missing, true)?;
         Ok(())
+    }
+}
+
+impl Autopsy<'_> {
+    /// The code at which it died: source, instructions, arguments.
+    fn emit_place(&self, scene: &Scene<'_, '_, '_, '_>, sink: &mut dyn Sink) -> Result<(), Error> {
+        if let (Some(line), Some(source)) = (scene.line(), self.source)
+            && let Some(text) = source(line.file)
+        {
+            code::emit_source(&line, &text, sink)?;
+        }
+        code::emit_code(scene, sink)?;
+        match scene.site() {
+            Some(site) => code::emit_arguments(&site, sink),
+            None => Ok(()),
+        }
     }
 }
 

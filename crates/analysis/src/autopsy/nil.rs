@@ -1,5 +1,6 @@
 //! The nil map of a write: what the source calls it.
 
+use mapscope_binary::FileVa;
 use mapscope_report::{Cell, Column, Field, Note, Sink, Table};
 use mapscope_runtime::Go;
 use mapscope_runtime::origin::naming::{By, FieldOf, Named, Namer, What};
@@ -7,6 +8,7 @@ use mapscope_runtime::origin::{Made, Origin};
 use mapscope_runtime::types::Kind;
 use mapscope_target::{Addr, MemoryExt};
 
+use super::makers;
 use super::scene::Scene;
 use crate::Error;
 
@@ -40,6 +42,7 @@ pub(super) fn emit(
     let field = field(made.as_ref(), named.as_ref());
     if let Some(field) = field {
         emit_holder(scene, &origin, field, sink)?;
+        makers::emit(go, field, global(&origin.made, field), sink)?;
     }
     if named.is_none() {
         sink.note(Note::warning(format!("which map was nil is not known: {}", how(&origin))))?;
@@ -86,6 +89,14 @@ fn emit_holder(
     }
     sink.end_table()?;
     Ok(())
+}
+
+/// Where the struct lies that the map is a field of, if that is a global variable.
+fn global(made: &Made, field: &FieldOf) -> Option<FileVa> {
+    let Made::Word { base, index: None, offset } = made else { return None };
+    let Made::Address(va) = base.made else { return None };
+    let word = va.0.checked_add_signed(*offset)?;
+    word.checked_sub(field.offset).map(FileVa)
 }
 
 /// The field that the map was loaded from, else that its name says.

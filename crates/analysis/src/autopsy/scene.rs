@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use mapscope_binary::{CodeFrame, FileVa};
+use mapscope_binary::{CodeFrame, FileVa, Func};
 use mapscope_report::{Cell, Field, Value};
 use mapscope_runtime::crash::{Crash, is_runtime};
 use mapscope_runtime::goroutine::Scheduler;
@@ -26,6 +26,14 @@ pub(super) struct Scene<'f, 'p, 'g, 'a> {
     user: usize,
     /// The operation of a map that it called, if it did.
     operation: Option<(Op, Takes)>,
+}
+
+/// A panic, by its frame.
+pub(super) struct Panicked<'a> {
+    /// The function of the program in which it began.
+    pub(super) began: Option<&'a str>,
+    /// The deferred function that it ran then.
+    pub(super) deferred: Option<&'a str>,
 }
 
 /// The call of a map operation.
@@ -135,6 +143,32 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         Some(Followed { frame: number, body, entry: frame.func.entry(), origin })
     }
 
+    /// The code of the program's function, and the instruction at which it stands there.
+    pub(super) fn stands(&self) -> Option<(Rc<Body<'g, 'a>>, Func<'p, 'a>, FileVa)> {
+        let frame = self.frames.get(self.user)?;
+        let body = self.resolver.body(self.user)?;
+        let at = body.stands(self.go.va_of(frame.pc), frame.exact)?;
+        Some((body, frame.func, at))
+    }
+
+    /// Where the program's function stands in the source.
+    pub(super) fn line(&self) -> Option<CodeFrame<'a>> {
+        let lines = self.frames.get(self.user)?.lines();
+        let own = lines.iter().position(|line| !is_runtime(line.function)).unwrap_or(0);
+        lines.into_iter().nth(own)
+    }
+
+    /// Of each panic on the stack, the last first, where it began and what it ran.
+    pub(super) fn panicked(&self) -> Vec<Panicked<'a>> {
+        let name = |at: usize| Some(self.frames.get(at)?.func.name());
+        let panics = (0..self.frames.len()).filter(|at| name(*at) == Some("runtime.gopanic"));
+        let place = |at: usize| Panicked {
+            began: (at..self.frames.len()).filter_map(name).find(|name| !is_runtime(name)),
+            deferred: at.checked_sub(1).and_then(name).filter(|name| !is_runtime(name)),
+        };
+        panics.map(place).collect()
+    }
+
     /// The number of the frame of the program's function.
     pub(super) fn user(&self) -> usize {
         self.user
@@ -151,9 +185,7 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         if let Some((op, _)) = self.operation {
             fields.push(Field::new("operation", "operation", Cell::text(op.word())));
         }
-        let lines = self.frames.get(self.user).map(Frame::lines).unwrap_or_default();
-        let own = lines.iter().find(|line| !is_runtime(line.function)).or(lines.first());
-        if let Some(line) = own {
+        if let Some(line) = self.line() {
             let number = (line.line > 0).then_some(line.line);
             fields.extend([
                 Field::new("function", "function", Cell::text(line.function)),
@@ -181,7 +213,7 @@ impl<'a> Site<'_, '_, 'a> {
     }
 
     /// What argument `number` was: where the called function put it down, else by the caller's code.
-    fn word(&self, number: u8) -> Option<u64> {
+    pub(super) fn word(&self, number: u8) -> Option<u64> {
         let scene = self.scene;
         match self.called.alive {
             true => {
@@ -190,6 +222,27 @@ impl<'a> Site<'_, '_, 'a> {
             }
             false => scene.resolver.value(self.frame, &self.argument(number)?),
         }
+    }
+
+    /// What the arguments of the called function are for.
+    pub(super) fn roles(&self) -> Vec<&'static str> {
+        let mut roles = match (self.called.takes, self.called.takes.argument()) {
+            (Takes::Map(_), Some(0)) => vec!["the map"],
+            (Takes::Map(_), Some(1)) => vec!["the map's type", "the map"],
+            (Takes::Iterator(_), _) => vec!["the iterator"],
+            _ => return Vec::new(),
+        };
+        if !self.called.op.has_key() || roles.len() != 2 {
+            return roles;
+        }
+        let key = self.map_type().and_then(|ty| Some(self.scene.go.types.map(ty)?.key));
+        let is_string = key.is_some_and(|key| self.scene.go.types.get(key).kind == Kind::String);
+        match (self.called.fast, is_string) {
+            (true, true) => roles.extend(["the key's bytes", "the key's length"]),
+            (true, false) => roles.push("the key"),
+            (false, _) => roles.push("where the key lies"),
+        }
+        roles
     }
 
     /// The map, if it was kept.

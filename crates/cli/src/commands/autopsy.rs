@@ -1,5 +1,7 @@
 //! `autopsy CORE | LOG`: why a program died on a map.
 
+use std::path::{Component, Path, PathBuf};
+
 use mapscope_analysis::Autopsy;
 
 use super::analyse;
@@ -40,6 +42,11 @@ pub(crate) struct Args {
     #[arg(help_heading = "Target", long, value_name = "NUMBER")]
     crash: Option<usize>,
 
+    /// Where the sources lie, if not where they were built: a file is looked for there by as much of
+    /// its name as fits
+    #[arg(help_heading = "Output", long, value_name = "DIR")]
+    source: Option<PathBuf>,
+
     #[command(flatten)]
     how: OpenArgs,
 
@@ -53,5 +60,24 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         return log::autopsy(&args.target, args.crash, &args.how, &Session::start(&args.output)?);
     }
     let target = TargetArgs { target: args.target.clone(), how: args.how.clone() };
-    analyse(&Autopsy, Manner::BeforeEmitting, &target, &args.output)
+    let source = |file: &str| source(args.source.as_deref(), file);
+    let autopsy = Autopsy { source: Some(&source) };
+    analyse(&autopsy, Manner::BeforeEmitting, &target, &args.output)
+}
+
+/// Largest source file that is read, in bytes.
+const MAX_SOURCE: u64 = 8 << 20;
+
+/// The text of a source file: in `dir`, by as much of the end of its name as fits, else where it was
+/// built.
+fn source(dir: Option<&Path>, file: &str) -> Option<String> {
+    let file = Path::new(file);
+    let read = |path: &Path| {
+        let small = path.metadata().is_ok_and(|is| is.is_file() && is.len() <= MAX_SOURCE);
+        small.then(|| std::fs::read_to_string(path).ok())?
+    };
+    let Some(dir) = dir else { return file.is_absolute().then(|| read(file))? };
+    let parts: Vec<_> =
+        file.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    (0..parts.len()).find_map(|first| read(&dir.join(parts[first..].iter().collect::<PathBuf>())))
 }

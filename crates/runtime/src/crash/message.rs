@@ -68,16 +68,19 @@ impl Message {
 /// What the innermost panic says, and how many older ones say it too, because a deferred function
 /// recovered them and panicked anew.
 fn chain(go: &Go<'_>, panics: &[Panic]) -> Option<(String, usize)> {
-    let mut texts = panics.iter().filter(|panic| !panic.goexit).map(|panic| {
-        let any = go.memory().bytes(panic.arg, 16, 16).ok()?;
-        panicked(go, &any)
-    });
+    let mut texts = panics.iter().filter(|panic| !panic.goexit).map(|panic| said(go, panic));
     let text = texts.next()??;
     let again = |older: &Option<String>| {
         older.as_ref().is_some_and(|older| !older.is_empty() && text.contains(older.as_str()))
     };
     let repeats = texts.take_while(again).count();
     Some((text, repeats))
+}
+
+/// What a panic was called with, in words.
+pub fn said(go: &Go<'_>, panic: &Panic) -> Option<String> {
+    let any = go.memory().bytes(panic.arg, 16, 16).ok()?;
+    panicked(go, &any)
 }
 
 /// Names of the signals that end a program, by their numbers (signal(7), x86).

@@ -22,6 +22,7 @@ use crate::{Go, OpenError};
 use message::Message;
 
 pub use kind::{Advice, Kind};
+pub use message::said;
 pub use sites::{Site, sites};
 pub use suspects::{Suspect, Work, suspects, works};
 

@@ -8,6 +8,8 @@
 
 mod body;
 mod effect;
+mod listing;
+pub mod makers;
 pub mod naming;
 mod resolve;
 mod trace;
@@ -15,6 +17,7 @@ mod trace;
 use mapscope_binary::FileVa;
 
 pub use body::Body;
+pub use listing::Listed;
 pub use resolve::Resolver;
 
 /// How a value was made, as the code of its function tells.

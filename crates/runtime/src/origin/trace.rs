@@ -9,7 +9,7 @@ use super::{Body, Made, Origin, Spot};
 pub(super) struct Budget {
     /// Instructions looked at: functions of a million bytes with many ways through them do not make
     /// anybody wait.
-    steps: usize,
+    pub(super) steps: usize,
     /// Pointers in pointers, as in `p = p.next` of a loop.
     pub(super) depth: u8,
 }

@@ -61,7 +61,7 @@ impl LogAutopsy<'_> {
     ///
     /// The sink takes no more.
     pub fn run(&self, go: Option<&Go<'_>>, sink: &mut dyn Sink) -> Result<(), Error> {
-        let command = Autopsy.name();
+        let command = Autopsy::default().name();
         sink.head(&Head {
             command: command.into(),
             schema: format!("mapscope.{command}/1"),

@@ -39,12 +39,12 @@ pub(super) fn autopsy(
         let go = opened.go()?;
         if doubtful {
             let mut asked = OfMap(false);
-            Autopsy.run(go, &mut asked).map_err(explain)?;
+            Autopsy::default().run(go, &mut asked).map_err(explain)?;
             if !asked.0 {
                 return Err(Elsewhere.into());
             }
         }
-        Autopsy.run(go, &mut Preceded { sink, caught }).map_err(explain)
+        Autopsy::default().run(go, &mut Preceded { sink, caught }).map_err(explain)
     })
 }
 
