@@ -48,6 +48,10 @@ pub(super) fn emit(
         sink.row(&row(&store.line, Cell::text(store.by.words())))?;
     }
     sink.end_table()?;
+    if found.stores.is_empty() {
+        let text = format!("no code was seen that stores to .{} of {holder}", field.path);
+        sink.note(Note::warning(text))?;
+    }
     emit_limits(&found, sink)
 }
 

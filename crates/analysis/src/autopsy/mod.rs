@@ -9,6 +9,7 @@ mod missing;
 mod nil;
 mod others;
 mod panics;
+mod race;
 mod scene;
 mod unhashable;
 
@@ -117,7 +118,10 @@ fn explain(
         (_, Some(site)) => {
             map::emit(scene, &site, true, sink, missing)?;
             match site.map() {
-                Some(map) => others::emit(scene, map, site.map_type(), sink, missing),
+                Some(map) => {
+                    race::emit(scene, crash.kind, map, site.map_type(), sink)?;
+                    others::emit(scene, map, site.map_type(), sink, missing)
+                }
                 None => Ok(()),
             }
         }

@@ -22,7 +22,8 @@ pub(super) fn emit(
 ) -> Result<(), Error> {
     let Some(goroutine) = &crash.goroutine else { return Ok(()) };
     let panics = scene.scheduler.panics(scene.go, goroutine);
-    if panics.is_empty() {
+    // One alone is what was said above.
+    if panics.len() < 2 && !panics.iter().any(|panic| panic.recovered) {
         return Ok(());
     }
     let places = scene.panicked();

@@ -179,6 +179,11 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         self.resolver.place(self.user, origin)
     }
 
+    /// The operation of a map that the program called, if it did.
+    pub(super) fn op(&self) -> Option<Op> {
+        self.operation.map(|(op, _)| op)
+    }
+
     /// What was done, where, and to which key.
     pub(super) fn operation(&self) -> Vec<Field<'a>> {
         let mut fields = Vec::new();

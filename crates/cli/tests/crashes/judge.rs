@@ -69,6 +69,7 @@ pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
     }
     wrong.extend(accused(truth, report));
     wrong.extend(blamed(truth, report));
+    wrong.extend(made(truth, report));
     let grade = match unknown.as_slice() {
         _ if !wrong.is_empty() => Grade::Wrong,
         _ if guessed => Grade::Guessed,
@@ -118,6 +119,22 @@ fn blamed(truth: &Value, report: &Value) -> Option<String> {
     let from_map = report["followed"]["from_map"] == true;
     let wrong = from_map || blames.into_iter().any(|part| !part.is_null());
     (truth["elsewhere"] == true && wrong).then(|| format!("a map is blamed: {report}"))
+}
+
+/// The functions of `fixtures/crashes/nil.go` that make a `UserService`, and whether they give it a
+/// cache.
+const MAKERS: [(&str, bool); 2] = [("main.NewUserService", true), ("main.bareUserService", false)];
+
+/// Who forgets the field that is nil, and who does not, has to be told.
+fn made(truth: &Value, report: &Value) -> Option<String> {
+    let makers = report["makers"].as_array().filter(|_| truth["name"] == "nil-field")?;
+    let is_said = |(function, sets): &(&str, bool)| {
+        let is = |row: &&Value| row["function"].as_str().map(plain).as_deref() == Some(*function);
+        makers.iter().filter(is).all(|row| row["sets"] == *sets) && makers.iter().any(|r| is(&r))
+    };
+    let stores = report["stores"].as_array().map_or(0, Vec::len);
+    let right = MAKERS.iter().all(is_said) && stores > 0;
+    (!right).then(|| format!("made by {makers:?}, with {stores} stores"))
 }
 
 /// What stands there; strings of the target are shown in Go's quotes.

@@ -199,7 +199,7 @@ pub fn is_runtime(name: &str) -> bool {
     // The compiler's hash functions of key types are called by the runtime, and call it:
     // `type:.hash.T`, `type..hash.T` until 1.19. Assembly without a package (`memeqbody`) has no dot.
     // What guards the runtime's own structures from misuse is in internal packages and in sync.
-    const CALLED: [&str; 4] = ["internal/", "sync.", "type:.", "type.."];
+    const CALLED: [&str; 5] = ["internal/", "runtime/", "sync.", "type:.", "type.."];
     find::is_runtime(name)
         || operation(name).is_some()
         || !name.contains('.')

@@ -104,7 +104,8 @@ impl<'g, 'a> Body<'g, 'a> {
     fn descriptor(&self, va: FileVa) -> Option<TypeId> {
         let at = self.go.addr_of(va);
         let listed = |at: &Addr| self.go.modules.iter().any(|m| m.types.contains(at));
-        let at = if listed(&at) { at } else { self.go.itab_type(at).filter(listed)? };
+        // Where a descriptor has the number of bytes with pointers, an `itab` has its type.
+        let at = self.go.itab_type(at).filter(listed).or(Some(at).filter(listed))?;
         let ty = self.go.types.of_descriptor(at);
         (!matches!(self.go.types.get(ty).kind, Kind::Unknown(_))).then_some(ty)
     }

@@ -25,7 +25,9 @@ impl Body<'_, '_> {
         options.set_hex_prefix("0x");
         options.set_hex_suffix("");
         options.set_space_after_operand_separator(true);
-        options.set_rip_relative_addresses(true);
+        options.set_uppercase_hex(false);
+        options.set_branch_leading_zeros(false);
+        options.set_show_branch_size(false);
         let listed =
             |i: &Instruction| Listed { at: FileVa(i.ip()), text: self.text(i, &mut formatter) };
         self.instructions.iter().skip(first).take(count).map(listed).collect()

@@ -11,6 +11,7 @@ mod effect;
 mod listing;
 pub mod makers;
 pub mod naming;
+mod parts;
 mod resolve;
 mod trace;
 
