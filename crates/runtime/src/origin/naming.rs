@@ -234,9 +234,6 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
             location => is_at(location, kept.spot).then_some(0)?,
         };
         let ty = self.go.types.of_debug(variable.ty);
-        if offset > 0 && offset >= self.go.types.get(ty).size {
-            return None;
-        }
         if variable.escaped {
             let text = variable.name.to_owned();
             let what = What::Address(ty);
