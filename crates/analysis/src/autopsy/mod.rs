@@ -27,13 +27,13 @@ pub use log::{Brief, Fit, LogAutopsy, MAX_LISTED, fit};
 use scene::Scene;
 
 /// Gives the text of a source file, by its name.
-pub type Sources = dyn Fn(&str) -> Option<String>;
+pub type Sources<'s> = dyn Fn(&str) -> Option<String> + 's;
 
 /// Explains the death of a program.
 #[derive(Clone, Copy, Default)]
 pub struct Autopsy<'s> {
     /// Gives the text of a source file, by the name that the executable has of it.
-    pub source: Option<&'s Sources>,
+    pub source: Option<&'s Sources<'s>>,
 }
 
 /// Frames looked at of one stack.
