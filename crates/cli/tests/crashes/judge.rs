@@ -43,6 +43,9 @@ const FACTS: [(&str, &[&str], bool); 13] = [
     ("expr", &["/nil/expression", "/followed/expression"], false),
 ];
 
+/// The one nil map of which DWARF does not say what the source calls it.
+pub(crate) const HIDDEN: &str = "nil-interface";
+
 /// Names that a program without DWARF does not have: an expression begins with a type there, and a
 /// path with a place.
 const NAMES: [&str; 2] = ["expr", "path"];
@@ -62,6 +65,10 @@ pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
             Some(got) if key == "type" && got.contains("go.shape") => {}
             // It may be kept nowhere: what a closure has captured goes when it has been passed on.
             None if key == "key" && truth["kind"] == "nil map write" => {}
+            // Until 1.22 DWARF has a word too many for the place of what an interface holds.
+            Some(got) if key == "expr" && truth["name"] == HIDDEN && got.starts_with("(*") => {
+                unknown.push(key);
+            }
             None if !dwarf && !sure => unknown.push(key),
             Some(_) if likely && report["nil"][key].is_string() => guessed = true,
             got => wrong.push(format!("{key} is {got:?}, and should be {want:?}")),
