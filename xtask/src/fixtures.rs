@@ -84,6 +84,9 @@ fn build(variant: &Variant, home: &Path) -> Result<()> {
             .try_for_each(|strip| compile(variant, "zoo", *strip, draft, &[]))?;
         let crashing = if variant.is_plain() { &[Strip::Nothing, Strip::Symbols][..] } else { &[] };
         crashing.iter().try_for_each(|strip| compile(variant, CRASHES, *strip, draft, &[]))?;
+        if variant.is_plain() {
+            compile_test(variant, CRASHES, draft)?;
+        }
         let odd = variant.mode == Mode::Exe;
         let odd = if odd { &[Strip::Nothing, Strip::Symbols][..] } else { &[] };
         odd.iter().try_for_each(|strip| compile(variant, ODD, *strip, draft, &[]))
