@@ -4,6 +4,7 @@
 mod bench;
 mod bpf;
 mod cache;
+mod caught;
 mod demo;
 mod fixtures;
 mod fuzz;
@@ -47,6 +48,9 @@ usage: cargo xtask TASK
                                 attach to a program that checks itself and detach, 10,000 times,
                                 by two at once that are killed at random moments
 
+  caught [--runs N] [--go RELEASE]
+                                how often catch proves who the other goroutine of a race was
+
   demo-sample                   build the sample of `mapscope demo` anew: samples/demo
 
 RELEASE is the beginning of a version: 1.23, or 1.23.9.
@@ -80,6 +84,7 @@ fn run(args: &[String]) -> Result<()> {
         ["stripped", "--only", release] => stripped::all(release),
         ["crash-zoo"] => test::crash_zoo(),
         ["bpf"] => bpf::build(),
+        ["caught", ref rest @ ..] => caught::all(rest),
         ["demo-sample"] => demo::sample(),
         ["soak", ref rest @ ..] => soak::run(rest),
         ["soak-cycle", pid] => soak::cycle(pid),
