@@ -65,7 +65,7 @@ pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
             Some(got) if key == "type" && got.contains("go.shape") => {}
             // It may be kept nowhere: what a closure has captured goes when it has been passed on.
             None if key == "key" && truth["kind"] == "nil map write" => {}
-            // Until 1.22 DWARF has a word too many for the place of what an interface holds.
+            // Until 1.21 DWARF has a word too many for the place of what an interface holds.
             Some(got) if key == "expr" && truth["name"] == HIDDEN && got.starts_with("(*") => {
                 unknown.push(key);
             }
