@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use mapscope_runtime::hash::NoHash;
 use mapscope_runtime::heap::{Heap, SizeClasses};
 use mapscope_runtime::maps::{self, Block, Care, MapAt, MapShape, Reader};
 use mapscope_runtime::types::{SlotLayout, Types};
@@ -51,6 +52,7 @@ pub(crate) fn read(
     let _ = shape.arrays(reader, &map).map(|arrays| arrays.len());
     let _ = shape.explain(reader, &map).map(|fields| fields.len());
     prove(shape, reader, addr);
+    place(shape, reader, &map);
     let count = entries(shape, reader, &map);
     stops(shape, reader, &map);
     count
@@ -65,8 +67,29 @@ fn prove(shape: &dyn MapShape, reader: Reader<'_>, addr: Addr) {
         let _ = shape
             .prove(reader, &header, addr, Some(&stack))
             .map(|on| assert!(on == proof.unwrap_or(on)));
+        let _ = shape.stands_alone(reader, addr);
     }
 }
+
+/// However a map was damaged, few of its keys are hashed, and each counts once.
+fn place(shape: &dyn MapShape, reader: Reader<'_>, map: &MapAt) {
+    let mut hashed = 0;
+    let placed = shape.place(reader, map, &mut |key, seed| {
+        hashed += 1;
+        let word = reader.memory.u64(key).map_err(NoHash::from)?;
+        if word % 61 == 0 { Err(NoHash::Random) } else { Ok((word ^ seed).wrapping_mul(SPREAD)) }
+    });
+    if let Ok(placed) = placed {
+        let counted = placed.agree + placed.differ + placed.silent + placed.unread;
+        assert!(counted >= hashed && counted <= MOST_PLACED);
+    }
+    assert!(hashed <= MOST_PLACED);
+}
+
+/// Keys that are looked at to tell one hash function from others, at most.
+const MOST_PLACED: u64 = 64;
+/// An odd number without a pattern: 2^64 by the golden ratio.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 fn entries(shape: &dyn MapShape, reader: Reader<'_>, map: &MapAt) -> u64 {
     let mut count = 0;

@@ -55,7 +55,7 @@ impl Process {
         let addresses = text.split("\"addr\":\"").skip(1).filter_map(|rest| rest.split('"').next());
         self.maps = addresses.map(str::to_owned).collect();
         assert!(self.maps.len() > 100, "only {} maps: {text:.200}", self.maps.len());
-        self.ask(&Verify { map: None, racing: false }, &mut Ndjson::new(&mut Vec::new()));
+        self.ask(&Verify { map: None, map_type: None, racing: false }, &mut Ndjson::new(&mut Vec::new()));
         for map in self.maps.iter().take(60) {
             self.ask(&entries(map), &mut Ndjson::new(&mut Vec::new()));
         }
@@ -94,8 +94,8 @@ impl Process {
         };
         match how % 8 {
             0 | 1 => self.ask(&all(), sink),
-            2 => self.ask(&Verify { map: None, racing: false }, sink),
-            3 => self.ask(&Verify { map: Some(map.clone()), racing: true }, sink),
+            2 => self.ask(&Verify { map: None, map_type: None, racing: false }, sink),
+            3 => self.ask(&Verify { map: Some(map.clone()), map_type: None, racing: true }, sink),
             4 | 5 => self.ask(&entries(map), sink),
             6 => self.ask(&Show { map: map.clone(), map_type: None, width: 100 }, sink),
             _ => self.ask(&get(map, *which), sink),

@@ -31,7 +31,8 @@ usage: cargo xtask TASK
   layouts    [--only RELEASE]   make the tables of layouts/ anew, from builds with DWARF
   bpf                           build the BPF object of crates/probe anew, with clang
   test                          everything a change must pass: format, lints, licences,
-                                toolchains, fixtures, all tests, ten seconds a fuzz target
+                                toolchains, fixtures, all tests, the score without DWARF of some
+                                releases, a short soak, ten seconds a fuzz target
   fuzz [--seconds N] [TARGET..] run the fuzz targets, or some of them, for N seconds each
 
   bench [--scale N] [--rows ls,entries,live,ballast] [--go RELEASE,..] [--runs N]

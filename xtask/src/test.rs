@@ -29,6 +29,7 @@ pub(crate) fn all() -> Result<()> {
     let goroot = toolchains::newest()?;
     tests.env("MAPSCOPE_FIXTURES", fixtures).env("MAPSCOPE_GO", goroot.join("bin/go"));
     let output = watched(&mut tests)?;
+    crate::stripped::check()?;
     crate::soak::short()?;
     skipped.extend(output.iter().filter_map(|line| reason(line)));
     match fuzz::missing() {

@@ -3,7 +3,7 @@
 use mapscope_report::{Cell, Field};
 use mapscope_runtime::Go;
 use mapscope_runtime::expr::NameError;
-use mapscope_runtime::find;
+use mapscope_runtime::find::{self, Misfit};
 use mapscope_runtime::maps::SyncMap;
 use mapscope_runtime::types::{Special, TypeId};
 use mapscope_target::Addr;
@@ -51,8 +51,13 @@ impl Chosen {
     }
 
     /// The same, read as a map of the type that the user says it is of, if he says one. What is
-    /// known is not overruled, and what does not fit is refused.
-    pub(crate) fn find_as(go: &Go<'_>, text: &str, name: Option<&str>) -> Result<Chosen, Error> {
+    /// known is not overruled, and what does not fit is refused, unless that `is_fine`.
+    pub(crate) fn find_as(
+        go: &Go<'_>,
+        text: &str,
+        name: Option<&str>,
+        is_fine: impl Fn(&Misfit) -> bool,
+    ) -> Result<Chosen, Error> {
         let mut chosen = Chosen::find(go, text)?;
         let Some(name) = name else { return Ok(chosen) };
         let refused = |message: String| Error::NotFound { message, hint: None };
@@ -64,7 +69,7 @@ impl Chosen {
             let known = go.types.get(known).name.clone();
             return Err(refused(format!("the map is no {name}: it is a {known}")));
         }
-        let misfit = || find::misfit(go, chosen.addr, ty);
+        let misfit = || find::misfit(go, chosen.addr, ty).filter(|misfit| !is_fine(misfit));
         if let Some(misfit) = (chosen.ty != Some(ty)).then(misfit).flatten() {
             return Err(refused(format!("the map at {} is no {name}: {misfit}", chosen.addr)));
         }

@@ -35,6 +35,43 @@ pub(crate) fn all(only: &str) -> Result<()> {
     judge(&scores)
 }
 
+/// Releases that are scored where all of them would take too long: one of each implementation of
+/// maps, and the oldest and the newest.
+const CHECKED: [&str; 3] = ["1.19", "1.23", "1.27"];
+
+/// By so much a count may differ from the table: what a run leaves on its stacks is chance.
+const SLACK: usize = 3;
+
+/// Scores some releases: what is said is right, and the table in `docs/stripped.md` says so too.
+pub(crate) fn check() -> Result<()> {
+    let document = fs::read_to_string(checkout().join("docs/stripped.md"))?;
+    let mut scores = Vec::new();
+    for release in CHECKED {
+        scores.extend(measure(release)?);
+    }
+    judge(&scores)?;
+    let stale: Vec<String> = scores.iter().filter_map(|score| differs(score, &document)).collect();
+    let builds = variants::all().into_iter().filter(|variant| variant.mode == Mode::Exe);
+    let names = builds.map(|variant| variant.name().trim_end_matches("-exe").to_owned());
+    let unsaid = names.filter(|name| table::said(&document, PROGRAMS[0], name).is_none());
+    let stale: Vec<String> = stale.into_iter().chain(unsaid).collect();
+    match stale.is_empty() {
+        true => Ok(()),
+        false => {
+            bail!("docs/stripped.md is not of now, run cargo xtask stripped:\n{}", stale.join("\n"))
+        }
+    }
+}
+
+/// How a score differs from what the document says.
+fn differs(score: &Score, document: &str) -> Option<String> {
+    let now = table::row(&score.total());
+    let said = table::said(document, score.program, &score.build).unwrap_or_default();
+    let near = |(now, said): (&usize, &usize)| now.abs_diff(*said) <= SLACK;
+    let same = said.len() == now.len() && said[0] == now[0] && now.iter().zip(&said).all(near);
+    (!same).then(|| format!("{} {}: {now:?}, the table says {said:?}", score.build, score.program))
+}
+
 fn measure(only: &str) -> Result<Vec<Score>> {
     let mapscope = mapscope()?;
     let dir = std::env::temp_dir().join(format!("mapscope-stripped-{}", std::process::id()));

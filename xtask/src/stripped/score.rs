@@ -21,7 +21,7 @@ pub(super) struct Counts {
     pub(super) wrong: usize,
     /// Not listed at all.
     pub(super) missing: usize,
-    /// With a path.
+    /// With a path from a root.
     pub(super) named: usize,
 }
 
@@ -41,7 +41,8 @@ impl Counts {
             self.missing += 1;
             return;
         };
-        self.named += usize::from(!row["path"].is_null());
+        // What the scan has found has a path that is none from a root.
+        self.named += usize::from(!row["path"].is_null() && row["found_by"] != "scan");
         let candidates = row["candidates"].as_array().map_or(&[][..], Vec::as_slice);
         let among = candidates.iter().position(|candidate| candidate["type"] == fact["type"]);
         let count = match (row["typed_by"].as_str(), among) {

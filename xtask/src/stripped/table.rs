@@ -31,21 +31,8 @@ fn builds(out: &mut String, program: &str, scores: &[&Score]) {
          |---|---|---|---|---|---|---|---|---|---|\n"
     );
     for score in scores {
-        let c = score.total();
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            score.build,
-            c.all(),
-            c.certain,
-            c.likely,
-            c.first,
-            c.later,
-            c.unknown,
-            c.wrong,
-            c.missing,
-            c.named
-        );
+        let cells = row(&score.total()).map(|count| count.to_string());
+        let _ = writeln!(out, "| {} | {} |", score.build, cells.join(" | "));
     }
 }
 
@@ -82,6 +69,20 @@ fn cell(counts: &Counts) -> String {
         }
     }
     out
+}
+
+/// What the document says of a build of a program, in the order of the columns: nothing where it has
+/// no such row.
+pub(super) fn said(document: &str, program: &str, build: &str) -> Option<Vec<usize>> {
+    let (_, own) = document.split_once(&format!("`fixtures/{program}`, by release"))?;
+    let row = own.lines().find(|line| line.starts_with(&format!("| {build} |")))?;
+    let cells = row.trim_matches('|').split('|').skip(1);
+    cells.map(|cell| cell.trim().parse().ok()).collect()
+}
+
+/// The same, as it was measured.
+pub(super) fn row(c: &Counts) -> [usize; 9] {
+    [c.all(), c.certain, c.likely, c.first, c.later, c.unknown, c.wrong, c.missing, c.named]
 }
 
 /// Puts the tables between the two marks of the document.

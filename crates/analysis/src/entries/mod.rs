@@ -42,7 +42,7 @@ impl Analysis for Entries {
     }
 
     fn run(&self, go: &Go<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
-        let chosen = Chosen::find_as(go, &self.map, self.map_type.as_deref())?;
+        let chosen = Chosen::find_as(go, &self.map, self.map_type.as_deref(), |_| false)?;
         let total = chosen.len(go)?;
         go.progress.begin("reading entries", total);
         sink.head(&head(go, self.name()))?;

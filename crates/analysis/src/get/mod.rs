@@ -45,7 +45,7 @@ impl Analysis for Get {
     }
 
     fn run(&self, go: &Go<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
-        let chosen = Chosen::find_as(go, &self.map, self.map_type.as_deref())?;
+        let chosen = Chosen::find_as(go, &self.map, self.map_type.as_deref(), |_| false)?;
         if let Some(map) = chosen.sync_map(go) {
             return self.sync_map(go, sink, &chosen, &map);
         }

@@ -208,7 +208,7 @@ pub(super) fn notes(findings: &Findings, chosen: &[Surveyed]) -> Vec<Note> {
     tell(
         guessed,
         "of these may be of several types: TYPE? (of N) is the likeliest of N. `mapscope show` \
-         prints all, `--as TYPE` of show, entries and get reads them as one",
+         prints all, `--as TYPE` of show, entries, get and verify reads them as one",
     );
     tell(
         count(|m| m.survey().estimated && m.found.ty.is_some()),

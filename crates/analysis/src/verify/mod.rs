@@ -16,6 +16,8 @@ use tally::Tally;
 pub struct Verify {
     /// The map: an address, or a Go expression from a global; all maps where there is none.
     pub map: Option<String>,
+    /// The type of that map, where it is not known otherwise.
+    pub map_type: Option<String>,
     /// The target runs while it is read: what seems broken is looked at again.
     pub racing: bool,
 }
@@ -43,7 +45,10 @@ impl Analysis for Verify {
     fn run(&self, go: &Go<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
         let mut tally = Tally::default();
         let all = match &self.map {
-            Some(text) => suspects::one(go, text, self.racing, &mut tally)?,
+            Some(text) => {
+                let map_type = self.map_type.as_deref();
+                suspects::one(go, (text, map_type), self.racing, &mut tally)?
+            }
             None => suspects::all(go, self.racing, &mut tally)?,
         };
         go.thaw()?;

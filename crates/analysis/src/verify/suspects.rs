@@ -1,7 +1,7 @@
 //! Maps in which something seems wrong.
 
 use mapscope_runtime::Go;
-use mapscope_runtime::find::{self, NodeId};
+use mapscope_runtime::find::{self, Misfit, NodeId};
 use mapscope_runtime::types::{Special, TypeId};
 use mapscope_runtime::verify::{Verifier, Violation};
 use mapscope_target::Addr;
@@ -39,14 +39,16 @@ impl Suspect {
     }
 }
 
-/// What is wrong with the map that `text` names.
+/// What is wrong with the map that a text names, of the type that is said with it.
 pub(super) fn one(
     go: &Go<'_>,
-    text: &str,
+    (text, map_type): (&str, Option<&str>),
     racing: bool,
     tally: &mut Tally,
 ) -> Result<Vec<Bad>, Error> {
-    let chosen = Chosen::find(go, text)?;
+    // Keys that lie elsewhere, and entries that cannot be, are what is looked for.
+    let is_violation = |misfit: &Misfit| matches!(misfit, Misfit::Hashes { .. } | Misfit::Entries);
+    let chosen = Chosen::find_as(go, text, map_type, is_violation)?;
     if chosen.sync_map(go).is_some() {
         return Err(Error::NotFound {
             message: "a sync.Map has no rules of its own: its parts are verified with all others"

@@ -34,12 +34,20 @@ pub(crate) struct Args {
     /// The map: an address, or a Go expression from a global variable; all where there is none
     map: Option<String>,
 
+    /// The type of the map, where it is not known otherwise
+    #[arg(long = "as", value_name = "TYPE", requires = "map")]
+    map_type: Option<String>,
+
     #[command(flatten)]
     output: OutputArgs,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let verify = Verify { map: args.map.clone(), racing: args.target.how.freeze == Freeze::None };
+    let verify = Verify {
+        map: args.map.clone(),
+        map_type: args.map_type.clone(),
+        racing: args.target.how.freeze == Freeze::None,
+    };
     analyse(&verify, Manner::AllOver, &args.target, &args.output)
 }

@@ -3,25 +3,36 @@
 use libtest_mimic::Failed;
 use serde_json::Value;
 
+use crate::Scratch;
 use crate::agree::{array, text};
 use crate::run::{Target, agreed, mapscope};
-use crate::zoo::{Variant, Zoo};
+use crate::zoo::{self, Variant, Zoo};
 
 /// Goroutines of a zoo that waits: plain and stripped.
 pub(crate) fn goroutines(variant: &Variant) -> Result<(), Failed> {
     let zoo = Zoo::waiting(variant);
-    let target = Target::live(&zoo.pid().to_string(), "stop");
-    let each = mapscope("goroutines", &["--each"], &target)?;
+    judge(&zoo.truth, &Target::live(&zoo.pid().to_string(), "stop"))
+}
+
+/// Goroutines of a core that the kernel wrote.
+pub(crate) fn of_core(variant: &Variant) -> Result<(), Failed> {
+    let dir = Scratch::new(variant, "goroutines");
+    let (truth, core) = zoo::crashed(variant, &dir.0);
+    judge(&truth, &Target::core(&core, variant))
+}
+
+fn judge(truth: &Value, target: &Target) -> Result<(), Failed> {
+    let each = mapscope("goroutines", &["--each"], target)?;
     let rows = array(&each, "goroutines");
     let mut wrong = states(rows);
-    let grouped = mapscope("goroutines", &[], &target)?;
+    let grouped = mapscope("goroutines", &[], target)?;
     let sum: u64 = array(&grouped, "groups").iter().filter_map(|row| row["count"].as_u64()).sum();
     if sum != rows.len() as u64 {
         wrong.push(format!("{sum} in groups, {} one by one", rows.len()));
     }
     wrong.extend(ever(&each));
-    for fact in array(&zoo.truth, "maps").iter().filter(|fact| is_held(fact)) {
-        wrong.extend(held(fact, &mapscope("goroutines", &["--map", text(fact, "addr")], &target)?));
+    for fact in array(truth, "maps").iter().filter(|fact| is_held(fact)) {
+        wrong.extend(held(fact, &mapscope("goroutines", &["--map", text(fact, "addr")], target)?));
     }
     agreed(&wrong, "goroutines")
 }

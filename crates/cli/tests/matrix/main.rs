@@ -54,7 +54,11 @@ fn trials(variant: &Variant) -> Vec<Trial> {
         trials.push(trial(variant, "agreement", agreement::agreement));
     }
     match zoo::no_kernel_core() {
-        None => trials.push(trial(variant, "core", from_kernel)),
+        None => {
+            trials.push(trial(variant, "core", from_kernel));
+            let exe = variant.name.ends_with("-exe");
+            trials.extend(exe.then(|| trial(variant, "goroutines-core", goroutines::of_core)));
+        }
         Some(why) => trials.extend(skip(&format!("{}/core", variant.name), &why)),
     }
     for stripped in ["-w", "-s"].into_iter().filter_map(|strip| variant.stripped(strip)) {
@@ -65,6 +69,8 @@ fn trials(variant: &Variant) -> Vec<Trial> {
         }
         if zoo::no_kernel_core().is_none() && stripped.strip == "-s" {
             trials.push(trial(&stripped, "core", stripped_core));
+            let exe = variant.name.ends_with("-exe");
+            trials.extend(exe.then(|| trial(&stripped, "goroutines-core", goroutines::of_core)));
         }
     }
     trials

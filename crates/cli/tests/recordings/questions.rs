@@ -32,7 +32,7 @@ pub(crate) fn overall() -> Vec<Question> {
     vec![
         question("ls", ls(None)),
         question("ls --by type", ls(Some(By::Type))),
-        question("verify", Verify { map: None, racing: false }),
+        question("verify", Verify { map: None, map_type: None, racing: false }),
         question("goroutines", Goroutines::default()),
         question("goroutines --each", Goroutines { each: true, ..Goroutines::default() }),
     ]

@@ -358,6 +358,10 @@ impl Model for Classic {
         [self.kind.key, self.kind.elem]
     }
 
+    fn hasher(&self) -> Hasher {
+        self.hasher
+    }
+
     fn slots(&self) -> SlotLayout {
         self.slots
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kind::Kind;
+use crate::kind::{Hasher, Kind};
 use crate::random::Random;
 use crate::read::{Met, Readers};
 use crate::space::Space;
@@ -18,6 +18,8 @@ pub(crate) trait Model {
     fn sizes(&self) -> [u64; 2];
     /// What the reader is told of the type.
     fn slots(&self) -> mapscope_runtime::types::SlotLayout;
+    /// What its keys are hashed by.
+    fn hasher(&self) -> Hasher;
     fn insert(&mut self, key: &[u8], elem: &[u8], random: &mut Random);
     fn delete(&mut self, key: &[u8], random: &mut Random);
     fn clear(&mut self, random: &mut Random);

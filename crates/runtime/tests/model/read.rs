@@ -7,6 +7,7 @@ use mapscope_runtime::heap::{Heap, SizeClasses};
 use mapscope_runtime::maps::{Care, MapAt, MapShape, Reader, State, Survey, entries, shape};
 use mapscope_target::Addr;
 
+use crate::kind::Hasher;
 use crate::plan::{Expected, Model, Truth};
 use crate::source::Shape;
 
@@ -15,6 +16,9 @@ pub(crate) struct Readers {
     source: Shape,
     shape: Box<dyn MapShape>,
 }
+
+/// So many keys do not lie by chance where another hash function puts them.
+const MANY: u64 = 8;
 
 /// What was met in all runs.
 #[derive(Default)]
@@ -57,6 +61,31 @@ impl Readers {
             agrees(&survey, &expected, truth, care, about);
         }
         assert_eq!(self.entries(reader, &at, map, about), *truth, "{}", about());
+        self.places(reader, &at, map, about);
+    }
+
+    /// Keys lie where their own hash puts them, and not where another would.
+    fn places(&self, reader: Reader<'_>, at: &MapAt, map: &dyn Model, about: &dyn Fn() -> String) {
+        let (own, [key_size, _]) = (map.hasher(), map.sizes());
+        let len = self.shape.len(reader.memory, at.addr).expect("the header can be read");
+        let place = |hasher: Hasher| {
+            let mut hash = |key: Addr, seed: u64| {
+                assert_eq!(seed, own.seed, "{}", about());
+                let mut bytes = vec![0; key_size as usize];
+                reader.memory.read(key, &mut bytes)?;
+                Ok(hasher.hash(&bytes))
+            };
+            let placed = self.shape.place(reader, at, &mut hash);
+            placed.unwrap_or_else(|damage| panic!("{damage}: {}", about()))
+        };
+        let right = place(own);
+        assert_eq!((right.differ, right.silent, right.unread), (0, 0, 0), "{}", about());
+        // Enough are looked at to tell, or all.
+        assert!(right.agree == len || right.bits >= 64, "{right:?}: {}", about());
+        if len >= MANY && key_size > 0 {
+            let other = place(Hasher { seed: own.seed ^ 1 << 20, ..own });
+            assert!(!other.is_sound(), "{other:?}: {}", about());
+        }
     }
 
     /// The entries by their bytes; none twice.

@@ -403,6 +403,10 @@ impl Model for Swiss {
         [self.kind.key, self.kind.elem]
     }
 
+    fn hasher(&self) -> Hasher {
+        self.hasher
+    }
+
     fn slots(&self) -> SlotLayout {
         self.slots
     }
