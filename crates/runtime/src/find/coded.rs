@@ -14,7 +14,7 @@ use crate::Go;
 use crate::code::{Holds, Told};
 use crate::goroutine::Goroutine;
 use crate::stack::Frame;
-use crate::types::TypeId;
+use crate::types::{Kind, TypeId, Types};
 
 /// The executable's global variables.
 pub(super) fn globals(walker: &mut Walker<'_, '_>) {
@@ -152,16 +152,50 @@ fn is_made_as(walker: &Walker<'_, '_>, at: Addr, ty: TypeId, several: bool) -> b
     }
 }
 
+/// Words of a value that are compared with what its type says of them.
+const MAX_WORDS: usize = 1 << 10;
+
 /// Whether what would be pointers in a value of type `ty` at `at` can be: none, or addresses of the
-/// heap or of what the executable has loaded.
+/// heap or of what the executable has loaded; and whether there can be any there.
 fn points_well(go: &Go<'_>, at: Addr, ty: TypeId) -> bool {
-    let own = go.types.get(ty).descriptor.and_then(|at| go.types.pointer_words(at));
-    let Some(own) = own.filter(|own| *own != 0) else { return true };
-    let len = 8 * u64::from(64 - own.leading_zeros());
+    let mut offsets = Vec::new();
+    pointers(&go.types, ty, 0, &mut offsets);
+    let Some(last) = offsets.last() else { return true };
+    // In the order of the linker, see `Module::data`: the first and the last hold no pointers.
+    let mut barren = go.modules.iter().flat_map(|module| [&module.data[0], &module.data[3]]);
+    if barren.any(|range| range.contains(&at)) {
+        return false;
+    }
+    let len = last.saturating_add(8);
     let Ok(bytes) = go.memory().bytes(at, len, len) else { return false };
-    let words = bytes.as_chunks::<8>().0.iter().map(|word| Addr(u64::from_le_bytes(*word)));
-    let mut pointers = words.enumerate().filter(|(i, word)| own >> i & 1 == 1 && !word.is_null());
-    pointers.all(|(_, word)| {
-        go.heap.object(word).is_some_and(|object| object.in_use) || go.is_loaded(word)
+    let mut words = offsets.iter().map(|offset| Addr(crate::value::word(&bytes, *offset)));
+    words.all(|word| {
+        let heap = || go.heap.object(word).is_some_and(|object| object.in_use);
+        word.is_null() || heap() || go.is_loaded(word)
     })
+}
+
+/// Where a value of type `ty`, `from` bytes from the start of another, has pointers: by rising offset,
+/// as many as are compared.
+fn pointers(types: &Types<'_>, ty: TypeId, from: u64, out: &mut Vec<u64>) {
+    if out.len() >= MAX_WORDS {
+        return;
+    }
+    match &types.get(ty).kind {
+        Kind::Struct(fields) => {
+            for field in fields {
+                pointers(types, field.ty, from.saturating_add(field.offset), out);
+            }
+        }
+        Kind::Array(of, len) => {
+            let size = types.get(*of).size.max(1);
+            for i in 0..(*len).min(MAX_WORDS as u64) {
+                pointers(types, *of, from.saturating_add(i.saturating_mul(size)), out);
+            }
+        }
+        Kind::Interface | Kind::EmptyInterface => out.extend([from, from.saturating_add(8)]),
+        Kind::String | Kind::Slice(_) | Kind::Pointer(_) | Kind::UnsafePointer => out.push(from),
+        Kind::Map(_) | Kind::Chan(_) | Kind::Func => out.push(from),
+        _ => {}
+    }
 }

@@ -8,16 +8,19 @@ use super::holder::Holder;
 use super::link::{Link, NodeId};
 use super::plan::Plan;
 use super::run::Run;
-use super::typing::Typing;
+use super::typing::{Fit, Typing};
 use super::walk::{Pass, Walker};
 use super::{Found, FoundBy, TypedBy};
 use crate::maps::{Block, Damage, SyncMap, entries};
 use crate::types::TypeId;
 
+/// Maps of one type, told by code, that are held against it: what is wrong is mostly so at once.
+const MAX_TRIED: u32 = 64;
+
 impl Walker<'_, '_> {
     /// Notes a map that a value holds.
     pub(super) fn map(&mut self, addr: Addr, ty: TypeId, typed_by: TypedBy, holder: &Holder<'_>) {
-        if !self.met.contains(&addr) && self.is_believed(addr) {
+        if !self.met.contains(&addr) && self.is_believed(addr) && self.is_fit(addr, ty, typed_by) {
             let held = Some(holder.node(&mut self.findings.trail));
             self.found(Found { addr, ty: Some(ty), held, found_by: FoundBy::Walk, typed_by });
         }
@@ -31,6 +34,23 @@ impl Walker<'_, '_> {
     /// The root of a map that was found without following types.
     pub(super) fn found_root(&mut self, name: &str) -> NodeId {
         self.findings.trail.root(name)
+    }
+
+    /// Whether the map at `addr` can be of type `ty`, which code may have told wrongly of what leads to
+    /// it: it obeys the invariants, and the first maps of each type are held against it.
+    fn is_fit(&mut self, addr: Addr, ty: TypeId, typed_by: TypedBy) -> bool {
+        if typed_by != TypedBy::Code {
+            return true;
+        }
+        match self.go.proven(addr, self.stack.as_ref()) {
+            Ok(None) => true,
+            Ok(Some(_)) => {
+                let tried = self.tried.entry(ty).or_insert(0);
+                *tried += 1;
+                *tried > MAX_TRIED || self.types.fit(addr, ty) != Fit::No
+            }
+            Err(damage) => matches!(damage, Damage::Fault(fault) if !fault.why.contradicts()),
+        }
     }
 
     /// Adds a map of which only what is there tells the type.

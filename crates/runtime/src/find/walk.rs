@@ -10,7 +10,7 @@ use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 
 use mapscope_target::{Addr, Fault, Why};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::holder::Holder;
 use super::link::{Link, NodeId};
@@ -75,6 +75,8 @@ pub(super) struct Walker<'a, 'g> {
     pub(super) stack: Option<Range<Addr>>,
     /// How the types of what is met now are known, where no interface tells.
     pub(super) typed_by: TypedBy,
+    /// How many maps of a type that code told were held against it.
+    pub(super) tried: FxHashMap<TypeId, u32>,
     queue: VecDeque<Work>,
     /// Values that could not be read.
     faults: u64,
@@ -104,6 +106,7 @@ impl<'a, 'g> Walker<'a, 'g> {
             met: FxHashSet::default(),
             stack: None,
             typed_by: TypedBy::Static,
+            tried: FxHashMap::default(),
             queue: VecDeque::new(),
             faults: 0,
             told: 0,
