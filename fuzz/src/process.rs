@@ -55,7 +55,10 @@ impl Process {
         let addresses = text.split("\"addr\":\"").skip(1).filter_map(|rest| rest.split('"').next());
         self.maps = addresses.map(str::to_owned).collect();
         assert!(self.maps.len() > 100, "only {} maps: {text:.200}", self.maps.len());
-        self.ask(&Verify { map: None, map_type: None, racing: false }, &mut Ndjson::new(&mut Vec::new()));
+        self.ask(
+            &Verify { map: None, map_type: None, racing: false },
+            &mut Ndjson::new(&mut Vec::new()),
+        );
         for map in self.maps.iter().take(60) {
             self.ask(&entries(map), &mut Ndjson::new(&mut Vec::new()));
         }
