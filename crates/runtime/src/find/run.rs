@@ -113,7 +113,10 @@ impl Walker<'_, '_> {
             None => {}
         }
         let left = |range: &Range<Addr>| range.contains(&at).then(|| range.end.0 - at.0);
-        let data = || self.go.modules.iter().flat_map(|m| &m.data).find_map(left);
+        // In the order of the linker, see `Module::data`: the two between hold pointers, as whatever
+        // leads to a map does.
+        let data =
+            || self.go.modules.iter().flat_map(|m| m.data.get(1..3)).flatten().find_map(left);
         let known = self.stack.as_ref().and_then(left).or_else(data);
         known.unwrap_or_else(|| self.room_beside(at))
     }
