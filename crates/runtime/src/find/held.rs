@@ -20,10 +20,20 @@ const MAX_TRIED: u32 = 64;
 impl Walker<'_, '_> {
     /// Notes a map that a value holds.
     pub(super) fn map(&mut self, addr: Addr, ty: TypeId, typed_by: TypedBy, holder: &Holder<'_>) {
-        if !self.met.contains(&addr) && self.is_believed(addr) && self.is_fit(addr, ty, typed_by) {
-            let held = Some(holder.node(&mut self.findings.trail));
-            self.found(Found { addr, ty: Some(ty), held, found_by: FoundBy::Walk, typed_by });
+        if self.met.contains(&addr) || !self.is_believed(addr) || !self.is_fit(addr, ty, typed_by) {
+            return;
         }
+        let held = holder.node(&mut self.findings.trail);
+        let known = Typing::known(ty, typed_by);
+        let typing = if self.types.is_shape(ty) { self.instance(addr) } else { known };
+        self.note(addr, held, FoundBy::Walk, typing);
+    }
+
+    /// The type of a map that code of a generic holds: DWARF names it by the shape that its instances
+    /// share, and no map is made of that.
+    fn instance(&self, addr: Addr) -> Typing {
+        let array = self.go.proven(addr, self.stack.as_ref()).ok().flatten();
+        self.types.of(addr, array).unwrap_or(Typing::UNKNOWN)
     }
 
     /// Whether a map, channel or closure at `addr` has been met already.
@@ -55,9 +65,12 @@ impl Walker<'_, '_> {
 
     /// Adds a map of which only what is there tells the type.
     pub(super) fn found_as(&mut self, addr: Addr, held: NodeId, typing: Typing) {
+        self.note(addr, held, FoundBy::Pointer, typing);
+    }
+
+    fn note(&mut self, addr: Addr, held: NodeId, found_by: FoundBy, typing: Typing) {
         let Typing { ty, by: typed_by, guess } = typing;
         self.findings.guesses.extend(guess.map(|guess| (addr, guess)));
-        let found_by = FoundBy::Pointer;
         self.found(Found { addr, ty, held: Some(held), found_by, typed_by });
     }
 

@@ -135,6 +135,11 @@ impl<'g, 'a> MapTypes<'g, 'a> {
         self.listed.get_or_init(|| Listed::collect(self.go))
     }
 
+    /// Whether no map is made of type `ty`: it stands for all of a shape.
+    pub(super) fn is_shape(&self, ty: TypeId) -> bool {
+        listed::is_shape(&self.go.types.get(ty).name)
+    }
+
     /// The map type whose descriptor is at `at`, if that is one that is known.
     pub(super) fn described(&self, at: Addr) -> Option<TypeId> {
         self.listed().by_descriptor.get(&at).copied()
