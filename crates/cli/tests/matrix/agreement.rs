@@ -54,15 +54,16 @@ fn same(
     Ok(differ.collect())
 }
 
-/// An answer without the one thing that moves in a process that waits: where in the scheduler's
-/// heap of timers a timer stands, which the paths of what only a timer holds lead through.
+/// An answer without the one thing that moves in a process that waits: in which of the scheduler's
+/// heaps of timers a timer stands, and where, which the paths of what only a timer holds lead through.
 fn settled(mut answer: Value) -> Value {
     for row in answer["maps"].as_array_mut().into_iter().flatten() {
         let path = agree::text(row, "path");
-        if let Some((before, after)) = path.split_once(".ts.heap[")
+        let heaps = [".ts.heap[", ".timers.heap["];
+        if let Some((_, after)) = heaps.into_iter().find_map(|heap| path.split_once(heap))
             && let Some((_, rest)) = after.split_once(']')
         {
-            row["path"] = format!("{before}.ts.heap[]{rest}").into();
+            row["path"] = format!("timers[]{rest}").into();
         }
     }
     answer

@@ -22,7 +22,13 @@ pub(crate) fn by(number: usize, text: &str) -> (&'static str, String) {
             })
         }),
         ("kubectl --prefix", |text| each(text, |_, line| format!("[pod/api-7d9/web] {line}"))),
-        ("no indentation", |text| each(text, |_, line| line.trim_start().to_owned())),
+        // Without its tab a panic during another one is that of another program.
+        ("no indentation", |text| {
+            each(text, |_, line| match line.starts_with("\tpanic: ") {
+                true => line.to_owned(),
+                false => line.trim_start().to_owned(),
+            })
+        }),
         ("docker JSON", |text| {
             each(text, |i, line| {
                 json!({"log": format!("{line}\n"), "stream": "stderr", "time": i}).to_string()

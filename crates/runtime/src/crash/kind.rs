@@ -42,7 +42,7 @@ pub enum Kind {
 
 /// The runtime's words (runtime/map*.go, internal/runtime/maps/*.go, runtime/alg.go; Go 1.19 to
 /// 1.27), and what they stand for. Those of 1.25 and later for unhashable keys differ in a colon.
-const TEXTS: [(&str, Kind); 17] = [
+const TEXTS: [(&str, Kind); 20] = [
     ("assignment to entry in nil map", Kind::NilMapWrite),
     ("concurrent map writes", Kind::ConcurrentWrites),
     ("concurrent map read and map write", Kind::ConcurrentReadWrite),
@@ -58,6 +58,9 @@ const TEXTS: [(&str, Kind); 17] = [
     ("stack overflow", Kind::StackOverflow),
     ("out of memory", Kind::OutOfMemory),
     ("cannot allocate memory", Kind::OutOfMemory),
+    ("send on closed channel", Kind::RuntimeError),
+    ("close of closed channel", Kind::RuntimeError),
+    ("close of nil channel", Kind::RuntimeError),
     ("interface conversion: ", Kind::RuntimeError),
     ("runtime error: ", Kind::RuntimeError),
 ];

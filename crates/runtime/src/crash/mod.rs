@@ -198,8 +198,9 @@ pub fn stands<'a>(
 pub fn is_runtime(name: &str) -> bool {
     // The compiler's hash functions of key types are called by the runtime, and call it:
     // `type:.hash.T`, `type..hash.T` until 1.19. Assembly without a package (`memeqbody`) has no dot.
-    // What guards the runtime's own structures from misuse is in internal packages and in sync.
-    const CALLED: [&str; 5] = ["internal/", "runtime/", "sync.", "type:.", "type.."];
+    // What guards the runtime's own structures from misuse is in internal packages and in sync;
+    // `maps.Clone` is a name for the runtime's.
+    const CALLED: [&str; 6] = ["internal/", "runtime/", "sync.", "maps.", "type:.", "type.."];
     find::is_runtime(name)
         || operation(name).is_some()
         || !name.contains('.')

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use mapscope_binary::{FileVa, Func};
+use mapscope_binary::{CodeFrame, FileVa, Func};
 use mapscope_runtime::Go;
+use mapscope_runtime::crash::is_runtime;
 use mapscope_runtime::crash::text::{CrashText, FrameText};
 use mapscope_runtime::origin::Body;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -122,11 +123,37 @@ impl<'p, 'g: 'p, 'a> Code<'p, 'g, 'a> {
     pub(super) fn of(go: &'g Go<'a>, text: &CrashText) -> Option<Code<'p, 'g, 'a>> {
         let table = Functions::of(go, text);
         let frames = text.died()?.frames.get(text.culprit()?..)?;
-        // What was inlined stands in the code of the function that follows.
-        let outer = frames.iter().find(|frame| frame.offset.is_some())?;
+        // What was inlined stands in the code of the function that follows, unless that is a wrapper,
+        // which Go does not print.
+        let outer = frames.iter().position(|frame| frame.offset.is_some())?;
+        let (inlined, outer) = (frames.get(..outer)?, frames.get(outer)?);
         let (func, at) = table.find(outer).ok()?;
+        known(&func, at, outer, inlined).1.then_some(())?;
         Some(Code { go, body: Body::of(go, &func)?, entry: func.entry(), at, table })
     }
+}
+
+/// The lines of the calls that stand at `at` in `func`, of which `frame` is the text's and `inlined` are
+/// the inlined calls before it; and whether these are among them.
+fn known<'a>(
+    func: &Func<'_, 'a>,
+    at: FileVa,
+    frame: &FrameText,
+    inlined: &[FrameText],
+) -> (Vec<CodeFrame<'a>>, bool) {
+    // Behind a call, or at the instruction that was interrupted.
+    let both = [FileVa(at.0.saturating_sub(1)), at].map(|pc| func.frames(pc));
+    let has = |lines: &[CodeFrame<'_>]| {
+        inlined.iter().all(|own| lines.iter().any(|line| printed(line.function) == own.function))
+    };
+    let fits = |lines: &[CodeFrame<'_>]| {
+        lines.last().is_some_and(|line| line.line == frame.line || frame.line == 0)
+    };
+    let [behind, interrupted] = both;
+    let best = fits(&behind) && (has(&behind) || !(fits(&interrupted) && has(&interrupted)));
+    let lines = if best { behind } else { interrupted };
+    let all = has(&lines);
+    (lines, all)
 }
 
 /// A line of a stack.
@@ -136,31 +163,44 @@ pub(super) struct Shown {
     pub(super) line: u32,
 }
 
+impl Shown {
+    /// As the text has it.
+    fn said(frame: &FrameText) -> Shown {
+        Shown { function: frame.function.clone(), file: frame.file.clone(), line: frame.line }
+    }
+}
+
+/// The first line of a stack that is the program's own.
+pub(super) fn own(frames: &[FrameText], code: Option<&Code<'_, '_, '_>>) -> Option<Shown> {
+    lines(frames, code).into_iter().find(|line| !is_runtime(&line.function))
+}
+
 /// The lines of a stack: as the text has them, and where the executable knows a frame, with the
 /// inlined calls that stand there.
 pub(super) fn lines(frames: &[FrameText], code: Option<&Code<'_, '_, '_>>) -> Vec<Shown> {
     let mut lines = Vec::new();
-    let mut inlined = Vec::new();
-    for frame in frames {
-        let own =
-            Shown { function: frame.function.clone(), file: frame.file.clone(), line: frame.line };
+    let mut rest = frames;
+    while !rest.is_empty() {
+        let outer = rest.iter().position(|frame| frame.offset.is_some()).unwrap_or(rest.len());
+        let (inlined, from) = rest.split_at(outer);
+        let Some((frame, after)) = from.split_first() else {
+            lines.extend(inlined.iter().map(Shown::said));
+            break;
+        };
+        rest = after;
         let Some((func, at)) = code.and_then(|code| code.table.find(frame).ok()) else {
-            match frame.offset {
-                None => inlined.push(own),
-                Some(_) => lines.extend(inlined.drain(..).chain([own])),
-            }
+            lines.extend(inlined.iter().chain([frame]).map(Shown::said));
             continue;
         };
-        let before = func.frames(FileVa(at.0.saturating_sub(1)));
-        let fits = before.last().is_some_and(|line| line.line == frame.line || frame.line == 0);
-        let known = if fits { before } else { func.frames(at) };
-        inlined.clear();
+        let (known, all) = known(&func, at, frame, inlined);
+        if !all {
+            lines.extend(inlined.iter().map(Shown::said));
+        }
         lines.extend(known.iter().map(|line| Shown {
             function: line.function.to_owned(),
             file: line.file.to_owned(),
             line: line.line,
         }));
     }
-    lines.extend(inlined);
     lines
 }

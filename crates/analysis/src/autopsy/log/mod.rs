@@ -70,6 +70,13 @@ impl LogAutopsy<'_> {
         sink.fields("crash", "what happened", &self.what())?;
         let mut missing = self.missing();
         let code = go.and_then(|go| Code::of(go, self.text));
+        if go.is_some() && code.is_none() && self.text.culprit().is_some() {
+            missing.push(
+                "the code where it died: Go leaves out of its texts the wrapper in which that call \
+                 was inlined, or the executable has no such line"
+                    .into(),
+            );
+        }
         site::emit(self.text, code.as_ref(), sink, &mut missing)?;
         if self.text.kind().is_some_and(is_race) {
             others::emit(self.text, code.as_ref(), sink)?;

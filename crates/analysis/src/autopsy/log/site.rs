@@ -104,7 +104,7 @@ fn operation_fields(
     let own = text
         .culprit()
         .zip(text.died())
-        .and_then(|(at, died)| frames::lines(died.frames.get(at..)?, code).into_iter().next());
+        .and_then(|(at, died)| frames::own(died.frames.get(at..)?, code));
     if let Some(own) = own {
         let line = Some(own.line).filter(|line| *line > 0);
         fields.extend([

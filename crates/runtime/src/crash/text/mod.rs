@@ -123,7 +123,13 @@ impl CrashText {
 
     /// What kind of death that is, by the same words as in a core.
     pub fn kind(&self) -> Option<Kind> {
-        self.message().map(Kind::of)
+        let said = self.chain.last()?;
+        Some(match (Kind::of(&said.text), said.route) {
+            (Kind::Other, Route::Panic | Route::Logged) => Kind::Panic,
+            (Kind::Other, Route::Fatal) => Kind::Fatal,
+            (Kind::Other, Route::Signal) => Kind::Signal,
+            (kind, _) => kind,
+        })
     }
 
     /// How it ended.
@@ -154,10 +160,12 @@ impl CrashText {
         Some(at)
     }
 
-    /// How many panics with the same value lie, on the stack, within the one that it died of.
+    /// How many panics that it says again lie, on the stack, within the one that it died of.
     fn again(&self) -> usize {
         let logged = self.chain.last().is_some_and(|said| said.route == Route::Logged);
-        let same = |pair: &&[Said]| pair[0].recovered && pair[0].text == pair[1].text;
+        let same = |pair: &&[Said]| {
+            pair[0].recovered && !pair[0].text.is_empty() && pair[1].text.contains(&pair[0].text)
+        };
         let again = self.chain.windows(2).rev().take_while(same).count();
         let said = self.chain.iter().filter(|said| said.repanicked).count();
         again + said + usize::from(logged || self.asks_for_its_stack())
