@@ -93,7 +93,7 @@ fn an_executable_that_did_not_write_it() {
         run(fixed.into_iter().chain(more.iter().map(|word| word.as_ref())))
     };
     with(&[]).fails("is not the executable that wrote this text");
-    assert_eq!(with(&["--force"]).code, Some(1));
+    assert_eq!(with(&["--force"]).code, Some(3));
 }
 
 #[test]
