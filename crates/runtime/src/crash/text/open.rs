@@ -254,7 +254,7 @@ impl Open {
         self.flush();
         let mut text = self.text;
         let stacks = text.goroutines.iter().any(|g| !g.frames.is_empty() || g.unavailable);
-        let known = text.kind().is_some_and(|kind| kind != Kind::Other);
+        let known = text.message().is_some_and(|words| Kind::of(words) != Kind::Other);
         let words = match text.route() {
             None | Some(Route::Signal | Route::Logged) => false,
             Some(Route::Panic | Route::Fatal) => known || self.carrier.is_plain(),
