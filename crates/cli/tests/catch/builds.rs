@@ -1,12 +1,12 @@
 //! Every way to die, of every build.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
 use crate::catcher::{Scratch, catch, finish};
+use crate::crashing::truths;
 
 /// Races are run so often: what two goroutines do to a map at once may end it in other ways too.
 const TRIES: usize = 5;
@@ -27,11 +27,9 @@ pub(crate) fn trials(plain: &Path) -> Vec<Trial> {
 }
 
 fn test(program: &Path, way: &str) -> Result<(), Failed> {
-    let truths = Command::new(program).arg("-truth").output()?;
     let mut seen: Vec<Value> = Vec::new();
     let mut wrong = Vec::new();
-    for line in String::from_utf8(truths.stdout)?.lines() {
-        let truth: Value = serde_json::from_str(line)?;
+    for truth in truths(program)? {
         // One of each kind: `cargo test --test crashes` has all of them.
         let known = seen.iter().any(|kind| *kind == truth["kind"]);
         if known || truth["elsewhere"] == true || truth["kind"] == "not a map's" {

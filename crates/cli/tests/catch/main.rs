@@ -4,10 +4,14 @@
 
 mod builds;
 mod catcher;
+#[path = "../harness/crashing.rs"]
+mod crashing;
+#[path = "../harness/fixtures.rs"]
+mod fixtures;
 mod limits;
 mod lives;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -19,30 +23,19 @@ fn main() {
 }
 
 fn trials() -> Vec<Trial> {
-    let fixtures = match std::env::var_os("MAPSCOPE_FIXTURES") {
-        Some(dir) => PathBuf::from(dir),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/fixtures"),
-    };
-    let Ok(entries) = fixtures.read_dir() else {
-        return skip("no fixtures: run cargo xtask fixtures");
+    let builds = match fixtures::builds() {
+        Ok(builds) => builds,
+        Err(why) => return fixtures::skip("catch", &why),
     };
     if !nix::unistd::geteuid().is_root() {
-        return skip("not root, whom the kernel lets load BPF");
+        return fixtures::skip("catch", "not root, whom the kernel lets load BPF");
     }
-    let dirs = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut plain: Vec<PathBuf> =
-        dirs.map(|dir| dir.join("crashes")).filter(|program| program.is_file()).collect();
-    plain.sort();
+    let plain: Vec<PathBuf> =
+        builds.iter().map(|dir| dir.join("crashes")).filter(|program| program.is_file()).collect();
     let mut trials: Vec<Trial> = plain.iter().flat_map(|program| builds::trials(program)).collect();
     if let Some(newest) = plain.last() {
         trials.extend(lives::trials(newest));
         trials.extend(limits::trials(newest));
     }
     trials
-}
-
-/// Says that the tests are skipped, in the form that `cargo xtask test` collects.
-fn skip(why: &str) -> Vec<Trial> {
-    println!("SKIPPED catch: {why}");
-    Vec::new()
 }

@@ -5,7 +5,13 @@
 //! must be the one in `docs/crash-zoo.md`; `cargo xtask crash-zoo` writes it there.
 #![allow(clippy::print_stdout, reason = "a test harness prints")]
 
+#[path = "../harness/crashing.rs"]
+mod crashing;
+#[path = "../harness/fixtures.rs"]
+mod fixtures;
 mod judge;
+#[path = "../harness/races.rs"]
+mod races;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -31,19 +37,13 @@ fn main() {
 }
 
 fn trials() -> Vec<Trial> {
-    let fixtures = match std::env::var_os("MAPSCOPE_FIXTURES") {
-        Some(dir) => PathBuf::from(dir),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/fixtures"),
+    let builds = match no_kernel_core().map_or_else(fixtures::builds, Err) {
+        Ok(builds) => builds,
+        Err(why) => return fixtures::skip("crashes", &why),
     };
-    let Ok(entries) = fixtures.read_dir() else {
-        return skip("no fixtures: run cargo xtask fixtures");
-    };
-    if let Some(why) = no_kernel_core() {
-        return skip(&why);
-    }
-    let mut programs: Vec<Program> = entries
-        .filter_map(Result::ok)
-        .flat_map(|entry| Manner::ALL.map(|manner| Program::new(&entry.path(), manner)))
+    let mut programs: Vec<Program> = builds
+        .iter()
+        .flat_map(|dir| Manner::ALL.map(|manner| Program::new(dir, manner)))
         .filter(|program| program.path.exists())
         .collect();
     programs.sort_by(|a, b| a.path.cmp(&b.path));
@@ -92,12 +92,6 @@ impl Program {
     }
 }
 
-/// Says that the tests are skipped, in the form that `cargo xtask test` collects.
-fn skip(why: &str) -> Vec<Trial> {
-    println!("SKIPPED crashes: {why}");
-    Vec::new()
-}
-
 /// Why the kernel writes no core that a test can find.
 fn no_kernel_core() -> Option<String> {
     let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").ok()?;
@@ -113,11 +107,9 @@ fn trial(program: Program) -> Trial {
 
 /// Lets the program die in every way it knows.
 fn test(program: &Program) -> Result<(), Failed> {
-    let truths = Command::new(program.path.with_file_name("crashes")).arg("-truth").output()?;
     let mut wrong = Vec::new();
     let mut score = Score::of(program);
-    for line in String::from_utf8(truths.stdout)?.lines() {
-        let truth: Value = serde_json::from_str(line)?;
+    for truth in crashing::truths(&program.path.with_file_name("crashes"))? {
         let name = truth["name"].as_str().unwrap_or_default();
         if program.manner == Manner::Test && !dies_in_a_test(name) {
             continue;
@@ -148,17 +140,13 @@ fn dies_in_a_test(name: &str) -> bool {
     !name.starts_with("race-") && !name.starts_with("no-map-")
 }
 
-/// Races are run so often: what two goroutines do to a map at once may end it in other ways too.
-const TRIES: usize = 20;
-
 /// Lets the program die as its truth says, and asks why.
 fn autopsy(program: &Program, truth: &Value) -> Result<Value, Failed> {
     let name = truth["name"].as_str().unwrap_or_default();
-    let kind = truth["kind"].as_str().unwrap_or_default();
     let mut scratch = Scratch::new(&program.path, name)?;
-    for _ in 0..TRIES {
+    for _ in 0..races::TRIES {
         let said = die(program, name, &scratch)?;
-        if !name.starts_with("race-") || said.contains(kind) {
+        if races::died_so(truth, &said) {
             break;
         }
         drop(scratch);

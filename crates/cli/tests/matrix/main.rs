@@ -7,6 +7,8 @@ mod agree;
 mod agreement;
 mod alike;
 mod broken;
+#[path = "../harness/fixtures.rs"]
+mod fixtures;
 mod goroutines;
 mod library;
 mod lookup;
@@ -23,6 +25,7 @@ use mapscope_runtime::splice;
 use mapscope_target::{Core, Live, Progress};
 use serde_json::Value;
 
+use fixtures::skip;
 use run::{Target, agreed, check, listed, openable};
 use zoo::{Variant, Zoo};
 
@@ -35,12 +38,6 @@ fn main() {
         Err(why) => skip("matrix", &why),
     };
     libtest_mimic::run(&arguments, trials).exit();
-}
-
-/// Says that a test is skipped, in the form that `cargo xtask test` collects.
-fn skip(name: &str, why: &str) -> Vec<Trial> {
-    println!("SKIPPED {name}: {why}");
-    Vec::new()
 }
 
 fn trials(variant: &Variant) -> Vec<Trial> {

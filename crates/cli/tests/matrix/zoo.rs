@@ -6,6 +6,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use serde_json::Value;
 
+use crate::fixtures;
+
 /// A built fixture of one release, experiment and mode.
 #[derive(Clone)]
 pub(crate) struct Variant {
@@ -20,23 +22,14 @@ pub(crate) struct Variant {
 impl Variant {
     /// Every variant that was built, or why there is none.
     pub(crate) fn all() -> Result<Vec<Variant>, String> {
-        let dir = match std::env::var_os("MAPSCOPE_FIXTURES") {
-            Some(dir) => PathBuf::from(dir),
-            None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/fixtures"),
-        };
-        let entries = dir.read_dir().map_err(|_| "no fixtures: run cargo xtask fixtures")?;
-        let mut variants: Vec<Variant> = entries
-            .filter_map(Result::ok)
-            .map(|entry| Variant {
-                name: entry.file_name().to_string_lossy().into_owned(),
-                dir: entry.path(),
-                strip: "",
-            })
-            .filter(|variant| variant.zoo().exists() && !variant.name.starts_with('.'))
-            .collect();
-        variants.sort_by(|a, b| a.name.cmp(&b.name));
+        let named = fixtures::builds()?.into_iter().map(|dir| Variant {
+            name: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            dir,
+            strip: "",
+        });
+        let variants: Vec<Variant> = named.filter(|variant| variant.zoo().exists()).collect();
         match variants.is_empty() {
-            true => Err("no fixtures: run cargo xtask fixtures".into()),
+            true => Err("no fixture has a zoo: run cargo xtask fixtures".into()),
             false => Ok(variants),
         }
     }

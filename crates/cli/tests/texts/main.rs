@@ -4,15 +4,19 @@
 //! Each build is one test: `1.24.11-exe`, `1.24.11-exe-s`.
 #![allow(clippy::print_stdout, reason = "a test harness prints")]
 
+#[path = "../harness/crashing.rs"]
+mod crashing;
+#[path = "../harness/fixtures.rs"]
+mod fixtures;
 mod judge;
 mod mangle;
+#[path = "../harness/races.rs"]
+mod races;
 mod run;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use serde_json::Value;
 
 fn main() {
     let mut arguments = Arguments::from_args();
@@ -21,21 +25,13 @@ fn main() {
 }
 
 fn trials() -> Vec<Trial> {
-    let fixtures = match std::env::var_os("MAPSCOPE_FIXTURES") {
-        Some(dir) => PathBuf::from(dir),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/fixtures"),
+    let builds = match fixtures::builds() {
+        Ok(builds) => builds,
+        Err(why) => return fixtures::skip("texts", &why),
     };
-    let Ok(entries) = fixtures.read_dir() else {
-        println!("SKIPPED texts: no fixtures: run cargo xtask fixtures");
-        return Vec::new();
-    };
-    let mut programs: Vec<PathBuf> = entries
-        .filter_map(Result::ok)
-        .flat_map(|entry| ["crashes", "crashes-s"].map(|name| entry.path().join(name)))
-        .filter(|program| program.exists())
-        .collect();
-    programs.sort();
-    programs.into_iter().map(trial).collect()
+    let programs =
+        builds.iter().flat_map(|dir| ["crashes", "crashes-s"].map(|name| dir.join(name)));
+    programs.filter(|program| program.exists()).map(trial).collect()
 }
 
 fn trial(program: PathBuf) -> Trial {
@@ -46,10 +42,8 @@ fn trial(program: PathBuf) -> Trial {
 
 /// Lets the program die in every way it knows, with each crash under another `GOTRACEBACK` too.
 fn test(program: &Path, dwarf: bool) -> Result<(), Failed> {
-    let truths = Command::new(program).arg("-truth").output()?;
     let mut wrong = Vec::new();
-    for (number, line) in String::from_utf8(truths.stdout)?.lines().enumerate() {
-        let truth: Value = serde_json::from_str(line)?;
+    for (number, truth) in crashing::truths(program)?.into_iter().enumerate() {
         let name = truth["name"].as_str().unwrap_or_default();
         // A crash that cannot be told by its text has no name of its own there.
         let Some(text) = run::die(program, &truth, "single")? else { continue };

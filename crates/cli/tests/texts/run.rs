@@ -7,11 +7,10 @@ use std::process::{Command, Stdio};
 use libtest_mimic::Failed;
 use serde_json::Value;
 
+use crate::races;
+
 /// What else a program may be told to print.
 pub(crate) const TRACEBACKS: [&str; 4] = ["none", "all", "system", "crash"];
-
-/// Races are run so often: what two goroutines do to a map at once may end it in other ways too.
-const TRIES: usize = 20;
 
 /// What the program writes as it dies in that way; `None` where a race never ended as it should.
 pub(crate) fn die(
@@ -20,14 +19,13 @@ pub(crate) fn die(
     traceback: &str,
 ) -> Result<Option<String>, Failed> {
     let name = truth["name"].as_str().unwrap_or_default();
-    let kind = truth["kind"].as_str().unwrap_or_default();
-    for _ in 0..TRIES {
+    for _ in 0..races::TRIES {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -c 0 && exec \"$0\" \"$1\""]).arg(program).arg(name);
         command.env("GOTRACEBACK", traceback).stdin(Stdio::null()).stdout(Stdio::null());
         let output = command.stderr(Stdio::piped()).output()?;
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        if !name.starts_with("race-") || text.contains(kind) {
+        if races::died_so(truth, &text) {
             return Ok(Some(text));
         }
     }
