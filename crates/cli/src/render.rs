@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use mapscope_report::{Cell, Csv, Field, Head, Json, Ndjson, Note, Sink, Table, Tail, Text};
+use mapscope_report::{Csv, Head, Json, Ndjson, Note, Sink, Tail, Text, Through};
 
 use crate::args::Format;
 use crate::exit::Outcome;
@@ -49,36 +49,16 @@ impl Renderer {
     }
 }
 
-impl Sink for Renderer {
+impl Through for Renderer {
+    fn to(&mut self) -> &mut dyn Sink {
+        &mut *self.sink
+    }
+
     fn head(&mut self, head: &Head) -> io::Result<()> {
         if self.about.target.is_empty() {
             return self.sink.head(head);
         }
         self.sink.head(&Head { target: self.about.target.clone(), ..head.clone() })
-    }
-
-    fn fields(&mut self, key: &str, title: &str, fields: &[Field<'_>]) -> io::Result<()> {
-        self.sink.fields(key, title, fields)
-    }
-
-    fn lines(&mut self, key: &str, title: &str, lines: &[String]) -> io::Result<()> {
-        self.sink.lines(key, title, lines)
-    }
-
-    fn table(&mut self, table: &Table<'_>) -> io::Result<()> {
-        self.sink.table(table)
-    }
-
-    fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
-        self.sink.row(cells)
-    }
-
-    fn end_table(&mut self) -> io::Result<()> {
-        self.sink.end_table()
-    }
-
-    fn note(&mut self, note: Note) -> io::Result<()> {
-        self.sink.note(note)
     }
 
     fn finish(&mut self, tail: &Tail) -> io::Result<()> {

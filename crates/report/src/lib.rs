@@ -21,6 +21,7 @@ mod out;
 mod sink;
 mod text;
 mod text_value;
+mod through;
 mod value;
 
 pub use cell::Cell;
@@ -30,6 +31,7 @@ pub use json::Json;
 pub use ndjson::Ndjson;
 pub use sink::{Align, Column, Field, Head, Note, NoteKind, Sink, Table, Tail};
 pub use text::Text;
+pub use through::Through;
 pub use value::Value;
 
 /// `bytes` as one line that is safe on a terminal: control characters, bidirectional and

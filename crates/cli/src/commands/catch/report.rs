@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use mapscope_analysis::{Analysis, Autopsy};
-use mapscope_report::{Cell, Field, Head, Note, Sink, Table, Tail};
+use mapscope_report::{Cell, Discard, Field, Head, Sink, Through};
 
 use crate::args::{OpenArgs, TargetArgs};
 use crate::commands::explain;
@@ -38,9 +38,9 @@ pub(super) fn autopsy(
     open::read(&target, session, Manner::BeforeEmitting, &mut |opened, sink| {
         let go = opened.go()?;
         if doubtful {
-            let mut asked = OfMap(false);
+            let mut asked = OfMap::default();
             Autopsy::default().run(go, &mut asked).map_err(explain)?;
-            if !asked.0 {
+            if !asked.said {
                 return Err(Elsewhere.into());
             }
         }
@@ -49,39 +49,19 @@ pub(super) fn autopsy(
 }
 
 /// Whether a report says that a nil pointer came out of a map.
-struct OfMap(bool);
+#[derive(Default)]
+struct OfMap {
+    said: bool,
+    rest: Discard,
+}
 
-impl Sink for OfMap {
-    fn head(&mut self, _: &Head) -> io::Result<()> {
-        Ok(())
+impl Through for OfMap {
+    fn to(&mut self) -> &mut dyn Sink {
+        &mut self.rest
     }
 
     fn fields(&mut self, _: &str, _: &str, fields: &[Field<'_>]) -> io::Result<()> {
-        self.0 |= fields.iter().any(|f| f.key == "from_map" && f.cell == Cell::Bool(true));
-        Ok(())
-    }
-
-    fn lines(&mut self, _: &str, _: &str, _: &[String]) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn table(&mut self, _: &Table<'_>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn row(&mut self, _: &[Cell<'_>]) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn end_table(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn note(&mut self, _: Note) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn finish(&mut self, _: &Tail) -> io::Result<()> {
+        self.said |= fields.iter().any(|f| f.key == "from_map" && f.cell == Cell::Bool(true));
         Ok(())
     }
 }
@@ -92,7 +72,11 @@ struct Preceded<'s> {
     caught: &'s [Field<'static>],
 }
 
-impl Sink for Preceded<'_> {
+impl Through for Preceded<'_> {
+    fn to(&mut self) -> &mut dyn Sink {
+        self.sink
+    }
+
     fn head(&mut self, head: &Head) -> io::Result<()> {
         let head = Head {
             command: "catch".into(),
@@ -101,33 +85,5 @@ impl Sink for Preceded<'_> {
         };
         self.sink.head(&head)?;
         self.sink.fields("caught", "how it was caught", self.caught)
-    }
-
-    fn fields(&mut self, key: &str, title: &str, fields: &[Field<'_>]) -> io::Result<()> {
-        self.sink.fields(key, title, fields)
-    }
-
-    fn lines(&mut self, key: &str, title: &str, lines: &[String]) -> io::Result<()> {
-        self.sink.lines(key, title, lines)
-    }
-
-    fn table(&mut self, table: &Table<'_>) -> io::Result<()> {
-        self.sink.table(table)
-    }
-
-    fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
-        self.sink.row(cells)
-    }
-
-    fn end_table(&mut self) -> io::Result<()> {
-        self.sink.end_table()
-    }
-
-    fn note(&mut self, note: Note) -> io::Result<()> {
-        self.sink.note(note)
-    }
-
-    fn finish(&mut self, tail: &Tail) -> io::Result<()> {
-        self.sink.finish(tail)
     }
 }
