@@ -4,7 +4,7 @@
 // heartbeat, which tells how long it was kept from running.
 //
 // On stdin it takes lines: "gaps" prints the heartbeat's record since the last such line as JSON,
-// "quit" ends it, and so does the end of the input.
+// "quit" ends it, and so does the end of the input. "nil" and "race" have it die on a map.
 package main
 
 import (
@@ -65,6 +65,8 @@ func answer(beats *heartbeat) {
 		switch lines.Text() {
 		case "gaps":
 			fmt.Println(beats.take())
+		case "nil", "race":
+			die(lines.Text())
 		case "quit":
 			return
 		}

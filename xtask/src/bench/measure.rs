@@ -36,6 +36,8 @@ pub(crate) struct Usage {
 /// A run: what it took, what came of it, and where its output is.
 pub(crate) struct Run {
     pub(crate) usage: Usage,
+    /// What it ended with; `None` where a signal ended it.
+    pub(crate) code: Option<i32>,
     /// Why there is no answer.
     pub(crate) failure: Option<String>,
     pub(crate) stdout: PathBuf,
@@ -74,7 +76,7 @@ pub(crate) fn run(command: &mut Command, stdin: &str, out: &Path, limits: Limits
     }
     let (status, usage, stopped) = watch(child, begun, limits)?;
     let failure = stopped.or_else(|| failure(status, &stderr));
-    Ok(Run { usage, failure, stdout, stderr })
+    Ok(Run { usage, code: status.code(), failure, stdout, stderr })
 }
 
 /// Waits for the child's end while its memory is sampled and its limits are kept.

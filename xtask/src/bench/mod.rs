@@ -1,5 +1,6 @@
 //! Speed and memory of mapscope and its peers on one workload, in one run.
 
+mod deaths;
 mod live;
 mod lookups;
 mod measure;
@@ -98,6 +99,11 @@ fn release_tables(options: &Options, bench: &Bench, release: &str) -> Result<Vec
         let bare = workload::build(&sources, peers::pin(release)?, &bench.dir, "-s -w")?;
         tables.push(stripped(options, bench, [&exe, &bare])?);
     }
+    if options.has(Row::Autopsy) {
+        for how in deaths::HOW {
+            tables.push(autopsy(options, bench, &exe, how)?);
+        }
+    }
     Ok(tables)
 }
 
@@ -111,6 +117,14 @@ fn stripped(options: &Options, bench: &Bench, [whole, bare]: [&Path; 2]) -> Resu
         lines.push(bench.live_ls(name, &mut target));
     }
     Ok(Table { title, lines })
+}
+
+/// Why the workload died.
+fn autopsy(options: &Options, bench: &Bench, exe: &Path, how: &str) -> Result<Table> {
+    let dump = deaths::die(exe, options.scale, how, &bench.dir.join("death"))?;
+    let table = bench.autopsy(&dump, how);
+    forget(&dump.core, options)?;
+    Ok(table)
 }
 
 /// The same maps beside more and more of something else, live and from a core.

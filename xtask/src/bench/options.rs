@@ -36,9 +36,10 @@ pub(crate) enum Row {
     Ballast,
     Owners,
     Stripped,
+    Autopsy,
 }
 
-const ROWS: [(&str, Row); 8] = [
+const ROWS: [(&str, Row); 9] = [
     ("ls", Row::Ls),
     ("entries", Row::Entries),
     ("get", Row::Get),
@@ -47,6 +48,7 @@ const ROWS: [(&str, Row); 8] = [
     ("ballast", Row::Ballast),
     ("owners", Row::Owners),
     ("stripped", Row::Stripped),
+    ("autopsy", Row::Autopsy),
 ];
 
 impl Options {

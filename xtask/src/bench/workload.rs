@@ -53,9 +53,28 @@ pub(crate) struct Workload {
 impl Workload {
     /// Starts the executable, and returns when it is ready.
     pub(crate) fn start(exe: &Path, scale: u32, beside: Beside) -> Result<Workload> {
+        Workload::start_in(exe, scale, beside, None)
+    }
+
+    /// The same; one that dies leaves its core in `cores`.
+    pub(crate) fn start_in(
+        exe: &Path,
+        scale: u32,
+        beside: Beside,
+        cores: Option<&Path>,
+    ) -> Result<Workload> {
         let flag = beside.flag();
         eprintln!("starting {} {flag}", exe.display());
-        let mut child = Command::new(exe)
+        let mut command = match cores {
+            Some(dir) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", "ulimit -c unlimited && exec \"$0\" \"$@\""]).arg(exe);
+                shell.current_dir(dir).env("GOTRACEBACK", "crash").stderr(Stdio::null());
+                shell
+            }
+            None => Command::new(exe),
+        };
+        let mut child = command
             .arg(format!("-scale={scale}"))
             .arg(flag)
             .stdin(Stdio::piped())
@@ -82,6 +101,13 @@ impl Workload {
     pub(crate) fn gaps(&mut self) -> Result<String> {
         self.stdin.write_all(b"gaps\n")?;
         self.line()
+    }
+
+    /// Has it die as `how` says, and waits for its end.
+    pub(crate) fn die(&mut self, how: &str) -> Result<()> {
+        writeln!(self.stdin, "{how}")?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Has gdb's gcore write its core to `PREFIX.PID`.
