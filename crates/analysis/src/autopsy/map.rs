@@ -22,7 +22,7 @@ pub(super) fn emit(
         missing.push("the address of the map: it was kept nowhere".into());
         return Ok(());
     };
-    let findings = find::all(go);
+    let findings = find::one(go, addr);
     let found = findings.maps.iter().find(|found| found.addr == addr);
     let path = found.and_then(|found| found.held).map(|held| findings.trail.path(go, held));
     let mark = go.shape.write_mark(go.memory(), addr);

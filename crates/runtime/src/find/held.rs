@@ -77,7 +77,7 @@ impl Walker<'_, '_> {
     /// Adds a map, and goes on through its entries where they can lead to others.
     pub(super) fn found(&mut self, found: Found) {
         self.met.insert(found.addr);
-        self.findings.maps.push(found);
+        self.add(found);
         let types = &self.go.types;
         if let (Some(ty), Some(node)) = (found.ty, found.held)
             && let Some(map) = types.map(ty)
@@ -178,7 +178,7 @@ impl Walker<'_, '_> {
         }
         let held = Some(holder.node(&mut self.findings.trail));
         let (found_by, typed_by) = (FoundBy::Walk, self.typed_by);
-        self.findings.maps.push(Found { addr: at, ty: Some(ty), held, found_by, typed_by });
+        self.add(Found { addr: at, ty: Some(ty), held, found_by, typed_by });
         let Some(any) = self.go.types.any() else { return Ok(()) };
         let outcome = map.entries(self.go, &mut |entry| {
             self.push(Run::one(entry.value, any), &holder.then(Link::Key(entry.key, any)));

@@ -33,7 +33,7 @@ pub(crate) use roots::is_runtime;
 pub use link::{Link, Node, NodeId, Trail};
 pub use scan::scan;
 pub use typing::{Candidate, Guess, MAX_CANDIDATES, Misfit, Why, misfit};
-pub use walk::walk;
+pub use walk::{walk, walk_to};
 
 use crate::Go;
 use crate::types::TypeId;
@@ -136,6 +136,15 @@ pub struct Findings {
     pub unfit: u64,
     /// Reads that failed while it was looked for what holds the maps that the scan found.
     pub unread_holders: u64,
+}
+
+/// Looks for the map at `sought` alone: what leads to it from a root, else all that [`all`] finds.
+pub fn one(go: &Go<'_>, sought: Addr) -> Findings {
+    let mut findings = walk_to(go, sought);
+    if !findings.maps.iter().any(|found| found.addr == sought) {
+        scan(go, &mut findings);
+    }
+    findings
 }
 
 /// Walks from the roots, then scans for what the walk has not met.

@@ -17,7 +17,7 @@ use super::link::{Link, NodeId};
 use super::run::Run;
 use super::typing::MapTypes;
 use super::visited::Visited;
-use super::{Findings, TypedBy, coded, roots, stacks, words};
+use super::{Findings, Found, TypedBy, coded, roots, stacks, words};
 use crate::Go;
 use crate::maps::each;
 use crate::types::TypeId;
@@ -26,21 +26,29 @@ use crate::types::TypeId;
 /// own variables, so that a map that several roots reach is named after the most telling one.
 /// Within each, the shortest path wins.
 pub fn walk(go: &Go<'_>) -> Findings {
-    let mut walker = Walker::new(go);
-    walker.go.progress.begin("walking from the roots", 0);
-    roots::globals(&mut walker, false);
-    walker.drain();
-    if go.image.debug.is_none() {
-        coded::globals(&mut walker);
+    Walker::new(go).all()
+}
+
+/// The same until the map at `sought` is met: it is among the findings if a root leads to it, and so are
+/// those met before.
+pub fn walk_to(go: &Go<'_>, sought: Addr) -> Findings {
+    Walker { sought: Some(sought), ..Walker::new(go) }.all()
+}
+
+/// Where the roots are, in the order in which they are followed.
+const STAGES: [fn(&mut Walker<'_, '_>); 6] = [
+    |walker| roots::globals(walker, false),
+    |walker| without_dwarf(walker, coded::globals),
+    stacks::variables,
+    |walker| roots::globals(walker, true),
+    |walker| without_dwarf(walker, words::globals),
+    stacks::untyped,
+];
+
+fn without_dwarf(walker: &mut Walker<'_, '_>, stage: fn(&mut Walker<'_, '_>)) {
+    if walker.go.image.debug.is_none() {
+        stage(walker);
     }
-    stacks::variables(&mut walker);
-    roots::globals(&mut walker, true);
-    walker.drain();
-    if go.image.debug.is_none() {
-        words::globals(&mut walker);
-    }
-    stacks::untyped(&mut walker);
-    walker.findings
 }
 
 /// What waits to be gone through.
@@ -77,6 +85,10 @@ pub(super) struct Walker<'a, 'g> {
     pub(super) typed_by: TypedBy,
     /// How many maps of a type that code told were held against it.
     pub(super) tried: FxHashMap<TypeId, u32>,
+    /// The walk ends where this map is met.
+    sought: Option<Addr>,
+    /// It was.
+    reached: bool,
     queue: VecDeque<Work>,
     /// Values that could not be read.
     faults: u64,
@@ -107,10 +119,30 @@ impl<'a, 'g> Walker<'a, 'g> {
             stack: None,
             typed_by: TypedBy::Static,
             tried: FxHashMap::default(),
+            sought: None,
+            reached: false,
             queue: VecDeque::new(),
             faults: 0,
             told: 0,
         }
+    }
+
+    fn all(mut self) -> Findings {
+        self.go.progress.begin("walking from the roots", 0);
+        for stage in STAGES {
+            stage(&mut self);
+            self.drain();
+            if self.reached {
+                break;
+            }
+        }
+        self.findings
+    }
+
+    /// Adds a map to what was found.
+    pub(super) fn add(&mut self, found: Found) {
+        self.reached |= self.sought == Some(found.addr);
+        self.findings.maps.push(found);
     }
 
     /// From here on roots are of a goroutine's stack.
@@ -166,11 +198,14 @@ impl<'a, 'g> Walker<'a, 'g> {
             self.go.progress.step(1);
             self.work(work);
             if self.flow().is_break() {
+                self.queue.clear();
+                if self.reached {
+                    return;
+                }
                 self.findings.missing.push(match self.go.progress.cancelled() {
                     true => "the walk from the roots was stopped".into(),
                     false => "the walk from the roots met too many values".into(),
                 });
-                self.queue.clear();
             }
         }
     }
@@ -193,7 +228,8 @@ impl<'a, 'g> Walker<'a, 'g> {
 
     /// Whether the walk has been asked to stop, or has gone too far.
     pub(super) fn flow(&self) -> ControlFlow<()> {
-        match self.findings.trail.len() > MAX_LINKS || self.visited.is_full() {
+        let full = self.findings.trail.len() > MAX_LINKS || self.visited.is_full();
+        match self.reached || full {
             true => ControlFlow::Break(()),
             false => self.go.flow(),
         }
