@@ -1,13 +1,15 @@
 //! A held process kept as an ordinary ELF core, which gdb and delve read as well.
 //!
-//! In two steps, so that it is held for the first only: [`Snapshot::take`] copies what a core has,
-//! [`Snapshot::write`] makes the file. Where memory is too short for a copy, the first writes the
-//! file as it goes.
+//! In two steps, so that it is held for the first only: [`Snapshot::take`] copies what a core has, and
+//! has it written as it goes; what the disk was too slow for waits in memory. [`Snapshot::write`] waits
+//! for that, and makes the file.
 
+mod hurry;
 mod notes;
 mod pages;
 mod plan;
 mod store;
+mod stream;
 mod write;
 
 use std::io;
@@ -78,7 +80,7 @@ pub enum KeepError {
 impl Snapshot {
     /// Copies the memory of process `pid`, whose threads are held: the first of `threads` is the one
     /// that the core is for. At most `left` bytes; `path` is where [`Snapshot::write`] is going to
-    /// write, and where the copy goes at once if there is too little memory for it.
+    /// leave the core: beside it the file grows.
     ///
     /// # Errors
     /// See [`KeepError`].
@@ -113,7 +115,7 @@ impl Snapshot {
     pub fn write(self, path: &Path) -> Result<Kept, KeepError> {
         let failed = |source| KeepError::Write { path: path.to_owned(), source };
         let head = write::head(&self.plan, &self.notes);
-        let bytes = self.store.finish(&self.plan, &head, path).map_err(failed)?;
+        let bytes = self.store.finish(&head, path).map_err(failed)?;
         Ok(Kept { path: path.to_owned(), bytes })
     }
 }
