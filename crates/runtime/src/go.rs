@@ -15,6 +15,7 @@ use crate::code::Facts;
 use crate::evidence::table::Choice;
 use crate::evidence::{Hchan, Itab, Layouts, Missing, Moduledata, SIZE_CLASSES, Source};
 use crate::first_module;
+use crate::goroutine::{Processor, Scheduler};
 use crate::heap::{Heap, SizeClasses};
 use crate::image::Image;
 use crate::load::bias;
@@ -291,6 +292,16 @@ impl<'a> Go<'a> {
     /// [`VARIABLES`](crate::evidence::VARIABLES) lists.
     pub fn variable(&self, name: &str) -> Option<Addr> {
         self.symbols.find(name).map(|variable| self.addr_of(variable.at))
+    }
+
+    /// The processors, whose caches have spans; none where nothing tells, or where none are needed
+    /// because the list of all spans is at hand.
+    pub(crate) fn processors(&self) -> Vec<Processor> {
+        if !self.memory.is_dear() {
+            return Vec::new();
+        }
+        let scheduler = Scheduler::open(self).ok();
+        scheduler.and_then(|scheduler| scheduler.processors(self).ok()).unwrap_or_default()
     }
 
     /// What tells the layouts of the runtime's structures.

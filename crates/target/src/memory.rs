@@ -22,6 +22,12 @@ pub trait Memory {
         let _ = pieces;
     }
 
+    /// Whether each page that is read is dear, so that it pays to find out first which are needed: as
+    /// of a live process, which stands still for them.
+    fn is_dear(&self) -> bool {
+        false
+    }
+
     /// Reads these small pieces one after the other into `buf`, as they are now, without keeping any
     /// for when they are read again. `false` where the target does not offer this, or not all of
     /// them could be read: that says nothing about whether [`Memory::read`] would succeed.

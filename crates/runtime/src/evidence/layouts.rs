@@ -121,6 +121,32 @@ layouts! {
         arenas: ["arenas"],
         /// Rises by 2 with each garbage collection.
         sweepgen ?optional: ["sweepgen"],
+        /// `[numSpanClasses]struct { mcentral mcentral; pad }`.
+        central ?optional: ["central"],
+    }
+
+    /// `runtime.mcentral`: the spans of one class that no processor's cache has.
+    Mcentral = ["runtime.mcentral"] {
+        /// Those with a free object, as `[2]spanSet`: swept and not, in turn.
+        partial: ["partial"],
+        /// Those without, in the same way.
+        full: ["full"],
+    }
+
+    /// `runtime.spanSet`: spans, in blocks.
+    SpanSet = ["runtime.spanSet"] {
+        /// `*[]*spanSetBlock`.
+        spine: ["spine"],
+        /// How many blocks it has.
+        spine_len: ["spineLen"],
+        /// In its upper half the number of the first entry, in its lower that behind the last.
+        index: ["index"],
+    }
+
+    /// `runtime.spanSetBlock`: a block of them.
+    SpanSetBlock = ["runtime.spanSetBlock"] {
+        /// `[512]*mspan`.
+        spans: ["spans"],
     }
 
     /// `runtime.heapArena`: what the heap knows of 64 MiB of address space.

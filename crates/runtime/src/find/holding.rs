@@ -94,12 +94,10 @@ impl Search<'_, '_> {
                 });
             }
         }
-        let mut left = MOST;
+        let (mut left, processors) = (MOST, go.processors());
         for typed in [true, false] {
-            let _ = go.heap.spans(|span| {
-                if !span.noscan && (span.elemsize > TYPED) == typed {
-                    self.span(&span, &mut left);
-                }
+            let _ = go.heap.spans_of(&|size| (size > TYPED) == typed, &processors, &mut |span| {
+                self.span(span, &mut left);
                 match left == 0 || self.wanted.is_empty() {
                     true => ControlFlow::Break(()),
                     false => go.flow(),

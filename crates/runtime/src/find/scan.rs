@@ -1,15 +1,14 @@
 //! The scan: every heap object that can be a map header, believed only if it is one.
 
+use std::ops::ControlFlow;
+
 use mapscope_target::Addr;
 use rustc_hash::FxHashSet;
 
 use super::typing::MapTypes;
 use super::{Findings, Found, FoundBy, holding};
 use crate::Go;
-use crate::heap::{InUse, MAX_OBJECTS, PointerMap, Span};
-
-/// Spans that are looked through together: so many read their pointer bits by one system call.
-const BATCH: usize = 1024;
+use crate::heap::{InUse, MAX_OBJECTS, PointerMap, Sieve, Span};
 
 /// Adds to `findings` the maps of the heap that are not among them yet.
 pub fn scan(go: &Go<'_>, findings: &mut Findings) {
@@ -20,37 +19,19 @@ pub fn scan(go: &Go<'_>, findings: &mut Findings) {
     let size = go.heap.rounded(go.shape.header_size(), true);
     let met: FxHashSet<Addr> = findings.maps.iter().map(|found| found.addr).collect();
     let types = MapTypes::new(go);
-    let mut scanner = Scanner::default();
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut look = |batch: &mut Vec<Span>| {
-        go.heap.sift(batch, |span, map| scanner.is_barren(go, span, map));
-        go.heap.expect_pointer_maps(batch);
-        for span in batch.drain(..) {
-            let Findings { maps, guesses, .. } = &mut *findings;
-            scanner.span(go, &span, &met, |addr, array| {
-                let Some(typing) = types.of(addr, array) else { return };
-                maps.push(Found {
-                    addr,
-                    ty: typing.ty,
-                    held: None,
-                    found_by: FoundBy::Scan,
-                    typed_by: typing.by,
-                });
-                guesses.extend(typing.guess.map(|guess| (addr, guess)));
-            });
-        }
-    };
-    let outcome = go.heap.spans(|span| {
-        go.progress.step(1);
-        if !span.noscan && span.elemsize == size {
-            batch.push(span);
-            if batch.len() == BATCH {
-                look(&mut batch);
-            }
-        }
-        go.flow()
+    let Findings { maps, guesses, .. } = &mut *findings;
+    let mut scanner = Scanner::new(go, &met, |addr, array| {
+        let Some(typing) = types.of(addr, array) else { return };
+        maps.push(Found {
+            addr,
+            ty: typing.ty,
+            held: None,
+            found_by: FoundBy::Scan,
+            typed_by: typing.by,
+        });
+        guesses.extend(typing.guess.map(|guess| (addr, guess)));
     });
-    look(&mut batch);
+    let outcome = go.heap.sift(size, &go.processors(), &mut scanner);
     findings.unfit = types.unfit();
     holding::name(go, &types, findings);
     if let Err(fault) = outcome {
@@ -61,9 +42,12 @@ pub fn scan(go: &Go<'_>, findings: &mut Findings) {
     }
 }
 
-/// What is known of the span that is being looked through.
-#[derive(Default)]
-struct Scanner {
+/// Looks through spans of objects of a header's size.
+struct Scanner<'g, 'a, F> {
+    go: &'g Go<'a>,
+    met: &'g FxHashSet<Addr>,
+    /// Called with the maps, and with what is known of their arrays.
+    found: F,
     in_use: InUse,
     pointers: PointerMap,
     /// The pointer bits of a span without any that a header would have, and how many objects it
@@ -71,13 +55,21 @@ struct Scanner {
     barren: (PointerMap, u64),
 }
 
-impl Scanner {
+impl<'g, 'a, F: FnMut(Addr, Option<Addr>)> Scanner<'g, 'a, F> {
+    fn new(go: &'g Go<'a>, met: &'g FxHashSet<Addr>, found: F) -> Scanner<'g, 'a, F> {
+        let (in_use, pointers, barren) = Default::default();
+        Scanner { go, met, found, in_use, pointers, barren }
+    }
+}
+
+impl<F: FnMut(Addr, Option<Addr>)> Sieve for Scanner<'_, '_, F> {
     /// Whether no object of a span has pointers where a header has them.
-    fn is_barren(&mut self, go: &Go<'_>, span: &Span, pointers: &PointerMap) -> bool {
+    fn is_barren(&mut self, span: &Span, pointers: &PointerMap) -> bool {
+        self.go.progress.step(1);
         if self.barren.1 == span.nelems && self.barren.0 == *pointers {
             return true;
         }
-        let (words, wanted) = (span.elemsize / 8, go.shape.pointer_words());
+        let (words, wanted) = (span.elemsize / 8, self.go.shape.pointer_words());
         let mut objects = 0..span.nelems.min(MAX_OBJECTS);
         let barren = objects.all(|index| pointers.words(index * words, words) != wanted);
         if barren {
@@ -86,16 +78,11 @@ impl Scanner {
         barren
     }
 
-    /// Calls `found` with the maps of one span of objects of a header's size. Objects are read
-    /// only where the allocator and the GC say what they would of a header: in use, with pointers
-    /// where a header has them.
-    fn span(
-        &mut self,
-        go: &Go<'_>,
-        span: &Span,
-        met: &FxHashSet<Addr>,
-        mut found: impl FnMut(Addr, Option<Addr>),
-    ) {
+    /// Finds the maps of one span. Objects are read only where the allocator and the GC say what
+    /// they would of a header: in use, with pointers where a header has them.
+    fn span(&mut self, span: &Span) {
+        let go = self.go;
+        go.progress.step(1);
         let known = go.heap.pointer_map(span, &mut self.pointers);
         if known && self.barren.1 == span.nelems && self.barren.0 == self.pointers {
             return;
@@ -115,15 +102,19 @@ impl Scanner {
                 continue;
             }
             let Some(addr) = span.object(index) else { return };
-            if !met.contains(&addr)
+            if !self.met.contains(&addr)
                 && let Ok(array) = go.proven(addr, None)
             {
-                found(addr, array);
+                (self.found)(addr, array);
             }
         }
         if barren {
             std::mem::swap(&mut self.barren.0, &mut self.pointers);
             self.barren.1 = span.nelems;
         }
+    }
+
+    fn flow(&self) -> ControlFlow<()> {
+        self.go.flow()
     }
 }

@@ -25,6 +25,12 @@ impl SizeClasses {
         self.0.get(usize::from(class)).map(|size| u64::from(*size))
     }
 
+    /// The number of the class whose objects are of exactly this size.
+    pub(super) fn number(&self, size: u64) -> Option<u8> {
+        let number = self.0.iter().position(|class| u64::from(*class) == size)?;
+        u8::try_from(number).ok().filter(|number| *number > 0)
+    }
+
     /// The largest class; 0 without a table.
     pub(super) fn largest(&self) -> u64 {
         self.0.iter().copied().max().map_or(0, u64::from)

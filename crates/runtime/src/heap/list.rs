@@ -30,8 +30,12 @@ impl Heap<'_> {
             State::Objects => visit(span),
             State::Manual | State::Free => ControlFlow::Continue(()),
         })?;
-        let too_long = Why::TooLong { len: claimed, limit: self.most };
-        if claimed > self.most { Err(Fault::new(self.list(), too_long)) } else { Ok(()) }
+        if claimed > self.most { Err(self.too_long(claimed)) } else { Ok(()) }
+    }
+
+    /// Spans claim so much, which is more than there is.
+    pub(super) fn too_long(&self, claimed: u64) -> Fault {
+        Fault::new(self.list(), Why::TooLong { len: claimed, limit: self.most })
     }
 
     /// Every span, whatever it is used for, each once, however often it is listed. Spans whose
@@ -119,7 +123,7 @@ impl Heap<'_> {
     }
 
     /// Whether the objects of a span lie in its pages. Of one that is just being made they may not.
-    fn fits(&self, span: &Span) -> bool {
+    pub(super) fn fits(&self, span: &Span) -> bool {
         let objects = span.nelems.saturating_mul(span.elemsize);
         objects <= span.npages.saturating_mul(self.geometry.page_size)
     }

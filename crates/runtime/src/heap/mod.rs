@@ -1,27 +1,31 @@
 //! The Go heap: which object an address lies in, how large it is, and what the allocator says
 //! of its type.
 
-mod barren;
 mod bits;
+mod central;
 mod class;
 mod ground;
 mod list;
 mod owner;
+mod sift;
 mod span;
 
 use std::cell::RefCell;
 
 use mapscope_target::{Addr, Fault, Memory, MemoryExt};
+use rustc_hash::FxHashMap;
 
 pub use bits::PointerMap;
 
-use barren::Barren;
 use bits::{PointerBits, Words};
+use central::Central;
 pub use class::SizeClasses;
 use owner::Lists;
+use sift::Barren;
 
 pub use ground::{Ground, Terrain};
 pub use owner::{Owner, SpanFacts};
+pub use sift::Sieve;
 pub use span::{InUse, MAX_OBJECTS, Span, SpanLayout};
 
 use crate::evidence::{HeapArena, Mheap, Missing, Source};
@@ -75,11 +79,15 @@ pub struct Heap<'a> {
     geometry: Geometry,
     /// What tells in whose list a span is.
     lists: Option<Lists>,
+    /// What tells which spans a class has.
+    central: Option<Central>,
     classes: SizeClasses,
     /// More bytes than its spans can have in all.
     most: u64,
     cache: RefCell<Vec<Option<Cached>>>,
     barren: RefCell<Barren>,
+    /// By class: the structures of spans that were listed as of it.
+    seen: RefCell<FxHashMap<u8, Vec<u64>>>,
 }
 
 /// A page, and the span it belongs to.
@@ -123,6 +131,7 @@ impl<'a> Heap<'a> {
             memory,
             mheap,
             lists: Lists::load(source, layout.sweepgen, span.counts()),
+            central: Central::load(source, &layout),
             layout,
             arena: HeapArena::load(source)?,
             span,
@@ -132,6 +141,7 @@ impl<'a> Heap<'a> {
             most: MAX_HEAP,
             cache: RefCell::new(vec![None; CACHE]),
             barren: RefCell::default(),
+            seen: RefCell::default(),
         })
     }
 

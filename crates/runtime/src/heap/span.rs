@@ -72,6 +72,11 @@ impl Version {
     pub(super) fn is_at_rest(self) -> bool {
         self.sweepgen.is_multiple_of(2)
     }
+
+    /// Whether the span was swept in the heap's `sweepgen` of this number, and has no free object.
+    pub(super) fn is_settled(self, sweepgen: u32, nelems: u64) -> bool {
+        self.sweepgen == sweepgen && u64::from(self.alloc_count) == nelems
+    }
 }
 
 impl Span {

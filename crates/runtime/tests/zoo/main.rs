@@ -7,6 +7,7 @@ mod code;
 mod faults;
 mod printed;
 mod series;
+mod spans;
 mod tables;
 mod zoo;
 

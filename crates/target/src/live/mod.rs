@@ -233,6 +233,10 @@ impl Memory for Live {
         }
     }
 
+    fn is_dear(&self) -> bool {
+        true
+    }
+
     fn peek(&self, pieces: &[(Addr, usize)], buf: &mut Vec<u8>) -> bool {
         self.mode() == Mode::Running as u8 && self.remote.read_pieces(pieces, buf)
     }
