@@ -7,6 +7,7 @@ use mapscope_runtime::types::TypeId;
 use mapscope_target::{Addr, MemoryExt};
 
 use super::scene::{Scene, Site};
+use super::stacks::Matters;
 use crate::Error;
 
 const LOCKS: &[Column] = &[
@@ -18,23 +19,24 @@ const LOCKS: &[Column] = &[
     Column::left("waiting", "WAITING GOROUTINES"),
 ];
 
-/// Says which mutexes lie beside `map`, which the path leads to, and who waits for them.
+/// Says which mutexes lie beside `map`, which the path leads to, and who waits for them; answers with
+/// those.
 pub(super) fn emit(
     scene: &Scene<'_, '_, '_, '_>,
     site: &Site<'_, '_, '_>,
     map: Addr,
     path: Option<&str>,
     sink: &mut dyn Sink,
-) -> Result<(), Error> {
+) -> Result<Vec<Matters>, Error> {
     let go = scene.go;
     let Some((at, ty)) = by_code(scene, site, map).or_else(|| by_path(scene, path?)) else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let name = &go.types.get(ty).name;
     let locks = lock::beside(go, at, ty);
     if locks.is_empty() {
         sink.note(Note::info(format!("{name}, which holds the map, has no mutex")))?;
-        return Ok(());
+        return Ok(Vec::new());
     }
     let waiting = lock::waiting(go, scene.scheduler, scene.threads, &locks);
     let title = format!("what may protect the map: mutexes of {name}");
@@ -59,7 +61,11 @@ pub(super) fn emit(
             "no mutex beside the map is held: the operations on it went on without one",
         ))?;
     }
-    Ok(())
+    let waits = |(goroutine, lock): (u64, usize)| {
+        let role = format!("waits for {}", locks.get(lock)?.path);
+        Some(Matters { goroutine, role })
+    };
+    Ok(waiting.into_iter().filter_map(waits).collect())
 }
 
 fn is_free(lock: &Lock) -> bool {

@@ -3,24 +3,22 @@
 use mapscope_report::{Cell, Field, Sink};
 use mapscope_runtime::find;
 use mapscope_runtime::maps::Care;
+use mapscope_target::Addr;
 
-use super::locks;
 use super::scene::{Scene, Site};
 use crate::Error;
 
-/// Says which map it was, in what state, and what holds it; where goroutines raced for it, what mutexes
-/// are beside it.
+/// Says which map it was, in what state, and what holds it; answers with its address and its path.
 pub(super) fn emit(
     scene: &Scene<'_, '_, '_, '_>,
     site: &Site<'_, '_, '_>,
-    raced: bool,
     sink: &mut dyn Sink,
     missing: &mut Vec<String>,
-) -> Result<(), Error> {
+) -> Result<Option<(Addr, Option<String>)>, Error> {
     let go = scene.go;
     let Some(addr) = site.map() else {
         missing.push("the address of the map: it was kept nowhere".into());
-        return Ok(());
+        return Ok(None);
     };
     let findings = find::one(go, addr);
     let found = findings.maps.iter().find(|found| found.addr == addr);
@@ -38,8 +36,5 @@ pub(super) fn emit(
             .about(mark.map_or("", |mark| mark.manner)),
     ];
     sink.fields("map", "the map", &fields)?;
-    match raced {
-        true => locks::emit(scene, site, addr, path.as_deref(), sink),
-        false => Ok(()),
-    }
+    Ok(Some((addr, path)))
 }

@@ -5,6 +5,7 @@ use mapscope_report::{Cell, Field, Sink};
 use mapscope_runtime::origin::naming::Namer;
 use mapscope_runtime::origin::{Made, Origin};
 
+use super::registers;
 use super::scene::{Followed, Scene};
 use crate::Error;
 
@@ -18,6 +19,7 @@ pub(super) fn emit(
         missing.push("the pointer that was followed".into());
         return Ok(());
     };
+    let entry = followed.entry;
     let namer = Namer::new(&followed.body, followed.entry);
     let made = namer.made(&followed.origin.made).map(|named| named.text);
     let name = namer.name(&followed.origin).map(|named| named.text);
@@ -45,7 +47,7 @@ pub(super) fn emit(
         ]);
     }
     sink.fields("followed", "the pointer that was nil", &fields)?;
-    Ok(())
+    registers::emit_fault(scene, entry, sink)
 }
 
 /// Functions that a nil pointer is followed through, from one to its caller.

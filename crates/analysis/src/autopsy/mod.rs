@@ -10,7 +10,9 @@ mod nil;
 mod others;
 mod panics;
 mod race;
+mod registers;
 mod scene;
+mod stacks;
 mod unhashable;
 
 use mapscope_report::{Cell, Column, Field, Sink, Table};
@@ -24,7 +26,7 @@ use crate::{Analysis, Error};
 
 pub use log::{Brief, Fit, LogAutopsy, MAX_LISTED, fit};
 
-use scene::Scene;
+use scene::{Scene, Site};
 
 /// Gives the text of a source file, by its name.
 pub type Sources<'s> = dyn Fn(&str) -> Option<String> + 's;
@@ -116,20 +118,36 @@ fn explain(
         (_, None) => Ok(()),
         (Kind::Unhashable, Some(site)) => {
             unhashable::emit(scene.go, &site, sink, missing)?;
-            map::emit(scene, &site, false, sink, missing)
+            map::emit(scene, &site, sink, missing)?;
+            Ok(())
         }
-        (_, Some(site)) => {
-            map::emit(scene, &site, true, sink, missing)?;
-            match site.map() {
-                Some(map) => {
-                    race::emit(scene, crash.kind, map, site.map_type(), sink)?;
-                    others::emit(scene, map, site.map_type(), sink, missing)
-                }
-                None => Ok(()),
-            }
-        }
+        (_, Some(site)) => raced(scene, crash, &site, sink, missing),
     }
 }
+
+/// Of a race for a map: what raced, who with, and what should have protected it.
+fn raced(
+    scene: &Scene<'_, '_, '_, '_>,
+    crash: &Crash,
+    site: &Site<'_, '_, '_>,
+    sink: &mut dyn Sink,
+    missing: &mut Vec<String>,
+) -> Result<(), Error> {
+    let Some((map, path)) = map::emit(scene, site, sink, missing)? else { return Ok(()) };
+    let waiters = locks::emit(scene, site, map, path.as_deref(), sink)?;
+    let ty = site.map_type();
+    race::emit(scene, crash.kind, map, ty, sink)?;
+    let mut matter = others::emit(scene, map, ty, sink, missing)?;
+    let parties: Vec<u64> = std::iter::once(scene.died)
+        .chain(matter.iter().map(|other| other.goroutine).take(MAX_PARTIES))
+        .collect();
+    registers::emit_parties(scene, map, ty, &parties, sink)?;
+    matter.extend(waiters);
+    stacks::emit(scene, matter, sink, missing)
+}
+
+/// Goroutines other than the one that died whose registers are looked for.
+const MAX_PARTIES: usize = 4;
 
 /// What to do. A nil pointer that came out of no map is not for us to mend.
 fn emit_advice(

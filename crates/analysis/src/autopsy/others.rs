@@ -10,6 +10,7 @@ use mapscope_runtime::types::TypeId;
 use mapscope_target::Addr;
 
 use super::scene::Scene;
+use super::stacks::Matters;
 use crate::Error;
 
 pub(super) const OTHERS: &[Column] = &[
@@ -67,14 +68,14 @@ struct Other {
 }
 
 /// Says which goroutines other than `own`, which died, had the map or work on such maps, the likeliest
-/// culprit first.
+/// culprit first; answers with them.
 pub(super) fn emit(
     scene: &Scene<'_, '_, '_, '_>,
     map: Addr,
     ty: Option<TypeId>,
     sink: &mut dyn Sink,
     missing: &mut Vec<String>,
-) -> Result<(), Error> {
+) -> Result<Vec<Matters>, Error> {
     let go = scene.go;
     let holders = go.holders_of(map).map_err(|why| Error::Unreadable(why.to_string()))?;
     missing.extend(holders.missing.iter().cloned());
@@ -105,7 +106,9 @@ pub(super) fn emit(
             "the other goroutine is not proven: it had left its operation when the program stopped",
         ))?;
     }
-    Ok(())
+    let matters =
+        |other: &Other| Matters { goroutine: other.goroutine, role: other.party.word().into() };
+    Ok(others.iter().map(matters).collect())
 }
 
 /// A goroutine that stands in code which works on such maps.

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use mapscope_binary::{CodeFrame, FileVa, Func};
 use mapscope_report::{Cell, Field, Value};
 use mapscope_runtime::crash::{Crash, is_runtime};
-use mapscope_runtime::goroutine::Scheduler;
+use mapscope_runtime::goroutine::{Goroutine, Scheduler};
 use mapscope_runtime::holders::{Op, Takes, operation};
 use mapscope_runtime::origin::{Body, Made, Origin, Resolver};
-use mapscope_runtime::stack::Frame;
+use mapscope_runtime::stack::{Frame, Known};
 use mapscope_runtime::types::{Kind, TypeId};
 use mapscope_runtime::{Decoder, Go, Limits};
 use mapscope_target::{Addr, Thread};
@@ -20,6 +20,8 @@ pub(super) struct Scene<'f, 'p, 'g, 'a> {
     pub(super) threads: &'f [Thread],
     /// The number of the goroutine that died.
     pub(super) died: u64,
+    /// Every goroutine that is alive.
+    goroutines: Vec<Goroutine>,
     frames: &'f [Frame<'p, 'a>],
     resolver: Resolver<'f, 'p, 'g, 'a>,
     /// The number of the frame of the innermost function of the program itself.
@@ -47,6 +49,9 @@ pub(super) struct Site<'s, 'g, 'a> {
     frame: usize,
     scene: &'s Scene<'s, 's, 'g, 'a>,
 }
+
+/// Functions by which `runtime.gopanic` calls a deferred one (runtime/panic.go until 1.20).
+const CALLS_DEFERRED: [&str; 2] = ["runtime.deferCallSave", "runtime.call16"];
 
 /// What was called.
 #[derive(Clone, Copy)]
@@ -84,11 +89,14 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         frames: &'f [Frame<'p, 'a>],
     ) -> Option<Scene<'f, 'p, 'g, 'a>> {
         let culprit = crash.culprit(frames)?;
+        let died = crash.goroutine.as_ref()?;
+        let goroutines = scheduler.goroutines(go).map_or_else(|_| vec![died.clone()], |g| g.all);
         Some(Scene {
             go,
             scheduler,
             threads,
-            died: crash.goroutine.as_ref()?.id,
+            died: died.id,
+            goroutines,
             frames,
             resolver: Resolver::new(go, frames),
             user: culprit.user,
@@ -164,9 +172,49 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         let panics = (0..self.frames.len()).filter(|at| name(*at) == Some("runtime.gopanic"));
         let place = |at: usize| Panicked {
             began: (at..self.frames.len()).filter_map(name).find(|name| !is_runtime(name)),
-            deferred: at.checked_sub(1).and_then(name).filter(|name| !is_runtime(name)),
+            deferred: (0..at)
+                .rev()
+                .filter_map(name)
+                .find(|name| !CALLS_DEFERRED.contains(name))
+                .filter(|name| !is_runtime(name)),
         };
         panics.map(place).collect()
+    }
+
+    /// The goroutine of that number.
+    pub(super) fn goroutine(&self, number: u64) -> Option<&Goroutine> {
+        self.goroutines.iter().find(|one| one.is_alive() && one.id == number)
+    }
+
+    /// The lines of a goroutine's stack, the innermost first, and at most so many.
+    pub(super) fn stack_of(&self, goroutine: &Goroutine, most: usize) -> Vec<CodeFrame<'a>> {
+        let Some(unwinder) = self.scheduler.unwinder(self.go, self.threads) else {
+            return Vec::new();
+        };
+        let frames = unwinder.goroutine(goroutine).take(most);
+        frames.flat_map(|frame| frame.lines()).take(most).collect()
+    }
+
+    /// The frames of a goroutine at which its registers are known, the innermost first.
+    pub(super) fn known(&self, number: u64) -> Vec<Known<'_, 'a>> {
+        let unwinder = self.scheduler.unwinder(self.go, self.threads);
+        let goroutine = self.goroutine(number);
+        unwinder.zip(goroutine).map_or_else(Vec::new, |(unwinder, one)| unwinder.known(one))
+    }
+
+    /// Whether that is the frame of the program's function.
+    pub(super) fn is_user(&self, frame: &Frame<'_, '_>) -> bool {
+        self.frames.get(self.user).is_some_and(|user| (user.pc, user.sp) == (frame.pc, frame.sp))
+    }
+
+    /// The stack pointer in the program's function.
+    pub(super) fn stack_pointer(&self) -> Option<u64> {
+        self.frames.get(self.user).map(|frame| frame.sp.0)
+    }
+
+    /// What a value of the program's function was.
+    pub(super) fn value(&self, origin: &Origin) -> Option<u64> {
+        self.resolver.value(self.user, origin)
     }
 
     /// The number of the frame of the program's function.

@@ -9,16 +9,12 @@ use super::operation::{Takes, operation};
 use super::{Held, Holders, How, Iterator, Op, REGISTERS, Search, Sure};
 use crate::code::argument::{self, Kept};
 use crate::goroutine::Goroutine;
+use crate::stack::known::{PREEMPT, SAVED};
 use crate::stack::{Frame, Stack};
 use crate::value::word;
 
 /// Larger frames are looked into only so far, in bytes.
 const MAX_FRAME: u64 = 1 << 20;
-
-/// What is saved at the stack pointer of this function, in this order (runtime/preempt_amd64.s, Go
-/// 1.19 to 1.27): registers by DWARF's numbers.
-const PREEMPT: &str = "runtime.asyncPreempt";
-const SAVED: [usize; 14] = [0, 2, 1, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// A look into one frame.
 pub(super) struct Look<'l, 's, 'a> {

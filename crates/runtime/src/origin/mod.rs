@@ -12,6 +12,7 @@ mod listing;
 pub mod makers;
 pub mod naming;
 mod parts;
+pub mod registers;
 mod resolve;
 mod trace;
 

@@ -3,6 +3,7 @@
 mod broken;
 mod code;
 mod frame;
+pub(crate) mod known;
 mod signal;
 mod start;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::goroutine::Goroutine;
 pub use broken::Broken;
 pub use code::Code;
 pub use frame::Frame;
+pub use known::Known;
 pub use walk::Walk;
 
 use walk::Start;

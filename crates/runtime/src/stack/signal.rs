@@ -1,6 +1,8 @@
 //! What a signal interrupted: the kernel saved it on the stack of the handler.
 
-use mapscope_target::{Memory, MemoryExt, Registers};
+use std::ops::Range;
+
+use mapscope_target::{Addr, Memory, MemoryExt, Registers};
 
 use super::Walk;
 
@@ -30,6 +32,29 @@ pub(super) fn interrupted(
     // the ucontext.
     let words: [u8; 19 * 8] = memory.array(handler.cfa.checked_add(SIGCONTEXT)?).ok()?;
     saved(&words, fs_base)
+}
+
+/// Largest stack of a signal handler that is searched, in bytes: Go's own have 32 KiB.
+const MAX_HANDLER: u64 = 1 << 16;
+
+/// The registers that the kernel saved on the handler's stack `stack` for one that had the thread call a
+/// function which is `injected`, with `sp` as its stack pointer before (`preparePanic` in
+/// runtime/signal_amd64.go); `None` where that is not there any more.
+pub(super) fn left(
+    memory: &dyn Memory,
+    stack: Range<Addr>,
+    sp: Addr,
+    injected: impl Fn(Addr) -> bool,
+) -> Option<Registers> {
+    let size = stack.end.offset_from(stack.start)?.min(MAX_HANDLER);
+    let from = Addr(stack.end.0 - size);
+    let bytes = memory.bytes(from, size, MAX_HANDLER).ok()?;
+    let below = sp.0.checked_sub(8)?;
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut pairs = words.array_windows().map(|pair| pair.map(u64::from_le_bytes));
+    let rsp = pairs.position(|[rsp, rip]| rsp == below && injected(Addr(rip)))?;
+    let context = (rsp + 1).checked_sub(ORDER.len())?;
+    saved(bytes.get(context * 8..(context + ORDER.len() + 3) * 8)?, 0)
 }
 
 /// The registers in a `struct sigcontext`; `None` where its `cs` is not that of 64-bit code.

@@ -142,7 +142,7 @@ impl Unwinder<'_, '_> {
         Ok(Some(Start::recorded(point)).filter(|start| stack.contains(&start.sp)))
     }
 
-    fn pointer(&self, base: Addr, offset: u64) -> Result<Addr, Fault> {
+    pub(super) fn pointer(&self, base: Addr, offset: u64) -> Result<Addr, Fault> {
         self.memory.addr(Addr(base.0.wrapping_add(offset)))
     }
 }
