@@ -45,7 +45,7 @@ pub(super) fn emit(
     let mut cut = 0;
     for one in all.iter().take(MAX_STACKS) {
         match scene.goroutine(one.goroutine) {
-            Some(goroutine) => cut += emit_one(scene, one, &goroutine, sink)?,
+            Some(goroutine) => cut += emit_one(scene, one, goroutine, sink)?,
             None => missing.push(format!("the stack of goroutine {}", one.goroutine)),
         }
     }

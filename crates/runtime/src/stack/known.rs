@@ -34,7 +34,8 @@ impl<'a, 'd> Unwinder<'a, 'd> {
         let first = stack.frames.first().filter(|frame| frame.exact).copied();
         let first = first.zip(stack.registers);
         let first = first.map(|(frame, registers)| Known { frame, registers });
-        let others = stack.frames.array_windows().filter_map(|[inner, frame]| {
+        let pairs = stack.frames.iter().zip(stack.frames.iter().skip(1));
+        let others = pairs.filter_map(|(inner, frame)| {
             let registers = match inner.func.name() {
                 PREEMPT => self.preempted(inner, frame),
                 "runtime.sigpanic" => self.faulted(goroutine, frame),

@@ -51,8 +51,10 @@ pub(super) fn left(
     let bytes = memory.bytes(from, size, MAX_HANDLER).ok()?;
     let below = sp.0.checked_sub(8)?;
     let (words, _) = bytes.as_chunks::<8>();
-    let mut pairs = words.array_windows().map(|pair| pair.map(u64::from_le_bytes));
-    let rsp = pairs.position(|[rsp, rip]| rsp == below && injected(Addr(rip)))?;
+    let word = |word: &[u8; 8]| u64::from_le_bytes(*word);
+    let mut pairs = words.iter().zip(words.iter().skip(1));
+    let found = |(rsp, rip): (_, _)| word(rsp) == below && injected(Addr(word(rip)));
+    let rsp = pairs.position(found)?;
     let context = (rsp + 1).checked_sub(ORDER.len())?;
     saved(bytes.get(context * 8..(context + ORDER.len() + 3) * 8)?, 0)
 }
