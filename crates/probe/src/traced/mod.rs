@@ -247,11 +247,14 @@ impl Traced {
         }
         self.threads.insert(tid, State::Running);
         match status {
-            Status::Signal(libc::SIGTRAP) if let Some(hit) = self.hit(tid) => {
-                self.threads.insert(tid, State::Stopped(0));
-                return Some(hit);
+            Status::Signal(signal) => {
+                let hit = if signal == libc::SIGTRAP { self.hit(tid) } else { None };
+                if hit.is_some() {
+                    self.threads.insert(tid, State::Stopped(0));
+                    return hit;
+                }
+                wait::resume(tid, signal);
             }
-            Status::Signal(signal) => wait::resume(tid, signal),
             Status::GroupStop => wait::listen(tid),
             Status::Exec => {
                 // Another program: it has no breakpoints of ours, and no other threads.
