@@ -91,10 +91,19 @@ fn differences(pair: &Pair<'_>) -> Vec<String> {
     let certain = !matches!(text(stripped, "typed_by"), "" | "hash" | "elimination");
     keys.extend((certain && known).then_some("type"));
     keys.retain(|key| plain[*key] != stripped[*key]);
+    keys.extend((!wasted_alike(plain, stripped)).then_some("wasted"));
     let about = agree::about(fact);
     keys.iter()
         .map(|key| format!("{about}: {key} {}, stripped {}", plain[*key], stripped[*key]))
         .collect()
+}
+
+/// Whether both say about the same of the waste in the same storage: without its type, an entry's share
+/// of that is taken for what it needs.
+fn wasted_alike(plain: &Value, stripped: &Value) -> bool {
+    let number = |row: &Value, key: &str| row[key].as_u64().unwrap_or_default();
+    let [ours, theirs] = [plain, stripped].map(|row| number(row, "wasted"));
+    plain["bytes"] != stripped["bytes"] || ours.abs_diff(theirs) * 8 <= number(plain, "bytes")
 }
 
 /// The ways of holding maps of which too few have the right type.

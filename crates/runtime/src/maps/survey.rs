@@ -16,7 +16,8 @@ pub struct Survey {
     pub bytes: u64,
     /// Of `bytes`, those that hold neither the header nor a live entry with its control byte.
     pub wasted: u64,
-    /// `bytes` is an estimate: the number of overflow buckets is one (classic, B ≥ 16).
+    /// `bytes` and `wasted` are estimates: the number of overflow buckets is one (classic, B ≥ 16), or
+    /// the type of the map is not known, and so not what an entry takes.
     pub estimated: bool,
     /// Overflow buckets in use (classic).
     pub overflow: u64,
@@ -28,6 +29,16 @@ pub struct Survey {
     pub room: u64,
     /// What it is doing.
     pub state: State,
+}
+
+impl Survey {
+    /// The same for a map whose type is not known: each live entry is taken to have its share of the
+    /// `array` bytes in which all slots lie.
+    pub(super) fn untyped(self, header: u64, array: u64) -> Survey {
+        let entry = array.checked_div(self.capacity).unwrap_or(0);
+        let live = self.len.saturating_mul(entry).saturating_add(header);
+        Survey { wasted: self.bytes.saturating_sub(live), estimated: true, ..self }
+    }
 }
 
 /// What a map is doing.

@@ -141,13 +141,11 @@ impl Classic {
     /// A map whose type is not known: what the heap says of its arrays.
     fn survey_untyped(&self, reader: Reader<'_>, h: &Header) -> Result<Survey, Damage> {
         let array = |at: Addr| reader.heap.allocated(at).unwrap_or(0);
-        let bytes = reader.heap.rounded(self.hmap.size, true);
-        let bytes = bytes + array(h.buckets) + array(h.oldbuckets);
-        Ok(Survey {
+        let (header, buckets) = (reader.heap.rounded(self.hmap.size, true), array(h.buckets));
+        let survey = Survey {
             len: h.count,
             capacity: if h.buckets.is_null() { 0 } else { h.len() * SLOTS as u64 },
-            bytes,
-            estimated: true,
+            bytes: header + buckets + array(h.oldbuckets),
             overflow: h.noverflow.into(),
             room: threshold(h.b).saturating_sub(h.count),
             state: match () {
@@ -161,6 +159,7 @@ impl Classic {
                 }),
             },
             ..Survey::default()
-        })
+        };
+        Ok(survey.untyped(header, buckets))
     }
 }

@@ -15,14 +15,15 @@ impl Swiss {
             0 => self.survey_small(reader, &h, map.slots.as_ref()),
             _ => self.survey_full(reader, &h, map.slots.as_ref())?,
         };
+        let header = reader.heap.rounded(self.map.size, true);
         if let Some(slots) = &map.slots {
             let slot =
                 if slots.split { slots.key_stride + slots.elem_stride } else { slots.key_stride };
             let live = survey.len.saturating_mul(slot.saturating_add(1));
-            let header = reader.heap.rounded(self.map.size, true);
             survey.wasted = survey.bytes.saturating_sub(live.saturating_add(header));
         } else {
-            survey.estimated = true;
+            // Directory and tables are small beside the groups.
+            survey = survey.untyped(header, survey.bytes.saturating_sub(header));
         }
         survey.estimated |= reader.heap.is_unknown(h.dir_ptr);
         Ok(survey)
