@@ -144,7 +144,8 @@ impl Bpf {
         None
     }
 
-    /// Says that `pid` has been let go, and whether it may be stopped again.
+    /// Says that `pid` is let go, and whether it may be stopped again. To be called while it is held by
+    /// other means: what it does next may come to a probe.
     ///
     /// # Errors
     /// The kernel does not take it.
@@ -159,6 +160,11 @@ impl Bpf {
     /// How many hits there was no room for: their processes were not stopped.
     pub fn lost(&self) -> u64 {
         self.lost.get(&0, 0).unwrap_or(0)
+    }
+
+    /// Whether `pid` is stopped now.
+    pub fn has_stopped(&self, pid: u32) -> bool {
+        self.stopped.get(&pid, 0).is_ok_and(|state| state == IS_STOPPED)
     }
 
     /// The processes that are stopped now.

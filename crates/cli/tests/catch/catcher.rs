@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
@@ -30,7 +31,9 @@ pub(crate) fn catch(dir: &Path) -> Command {
 
 /// Runs it to its end.
 pub(crate) fn finish(command: &mut Command) -> Result<Run, Failed> {
-    let output = command.output()?;
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let _watchdog = Watchdog::over(&child);
+    let output = child.wait_with_output()?;
     Run::of(output.status.code(), &output.stdout, &output.stderr)
 }
 
@@ -50,9 +53,27 @@ impl Run {
     }
 }
 
+/// Kills a process that takes longer than anything may: its test then fails instead of waiting for ever.
+struct Watchdog(#[expect(dead_code, reason = "its end is what is waited for")] mpsc::Sender<()>);
+
+impl Watchdog {
+    fn over(child: &Child) -> Watchdog {
+        let pid = Pid::from_raw(child.id() as i32);
+        let (alive, end) = mpsc::channel();
+        std::thread::spawn(move || {
+            if end.recv_timeout(5 * PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // It may have ended just now.
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+        });
+        Watchdog(alive)
+    }
+}
+
 /// `mapscope catch` that has armed something.
 pub(crate) struct Catcher {
     child: Child,
+    _watchdog: Watchdog,
     stderr: BufReader<std::process::ChildStderr>,
     said: String,
 }
@@ -62,7 +83,8 @@ impl Catcher {
     pub(crate) fn armed(command: &mut Command) -> Result<Catcher, Failed> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let stderr = BufReader::new(child.stderr.take().ok_or("a pipe")?);
-        let mut catcher = Catcher { child, stderr, said: String::new() };
+        let watchdog = Watchdog::over(&child);
+        let mut catcher = Catcher { child, _watchdog: watchdog, stderr, said: String::new() };
         catcher.until("armed:")?;
         Ok(catcher)
     }

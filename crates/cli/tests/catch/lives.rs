@@ -99,8 +99,6 @@ fn interrupted(program: &Path, way: &str) -> Result<(), Failed> {
     let mut waiting = Waiting::start(program, "race-write-write")?;
     let mut command = catch(&scratch.0);
     let catcher = Catcher::armed(command.args(["--with", way, "-p", &waiting.pid()]))?;
-    // Said before signals are watched for.
-    std::thread::sleep(std::time::Duration::from_millis(200));
     catcher.signal(Signal::SIGINT)?;
     let run = catcher.finish()?;
     assert_eq!((run.code, run.reports.len()), (Some(0), 0), "{}", run.stderr);

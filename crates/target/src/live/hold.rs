@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::ptrace;
@@ -22,7 +21,7 @@ pub struct Hold {
     pid: u32,
     tracer: Tracer,
     threads: Vec<ThreadState>,
-    began: Instant,
+    released: bool,
     on_one_thread: PhantomData<*const ()>,
 }
 
@@ -33,7 +32,6 @@ impl Hold {
     /// # Errors
     /// It is gone, or may not be held; it then runs on, too.
     pub fn stop(pid: u32, cancelled: Arc<AtomicBool>) -> Result<Hold, FreezeError> {
-        let began = Instant::now();
         let limit = Limit { longest: None, expired: Arc::default() };
         let mut tracer = Tracer::new(pid, limit, cancelled);
         let stopped = tracer.stop_all();
@@ -46,7 +44,7 @@ impl Hold {
             }
         };
         let threads = threads.iter().filter_map(|thread| ThreadState::of(thread.tid)).collect();
-        Ok(Hold { pid, tracer, threads, began, on_one_thread: PhantomData })
+        Ok(Hold { pid, tracer, threads, released: false, on_one_thread: PhantomData })
     }
 
     /// Its threads. The first is the process's own first one.
@@ -54,19 +52,28 @@ impl Hold {
         &self.threads
     }
 
-    /// Lets it go, and says how long it was held.
-    pub fn let_go(self) -> Duration {
-        self.began.elapsed()
+    /// Lets it go. Of a process that is stopped by then, `is_anew` tells whether that is another stop,
+    /// which whoever made it will end.
+    pub fn let_go(mut self, is_anew: impl FnOnce() -> bool) {
+        self.release(is_anew);
+    }
+
+    fn release(&mut self, is_anew: impl FnOnce() -> bool) {
+        self.released = true;
+        self.tracer.swallow(libc::SIGSTOP);
+        self.tracer.let_go();
+        // A thread that was about to take the signal when it was seized has stopped all others now.
+        let is_stopped = procfs::Stat::of(self.pid).is_ok_and(|stat| stat.state == 'T');
+        if is_stopped && !is_anew() {
+            resume(self.pid);
+        }
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.tracer.swallow(libc::SIGSTOP);
-        self.tracer.let_go();
-        // A thread that was about to take the signal when it was seized has stopped all others now.
-        if procfs::Stat::of(self.pid).is_ok_and(|stat| stat.state == 'T') {
-            resume(self.pid);
+        if !self.released {
+            self.release(|| false);
         }
     }
 }

@@ -89,9 +89,8 @@ impl Probes<'_> {
         let of = |program: &&(Program, Armed)| exe.as_ref().is_ok_and(|exe| program.0.is(exe));
         let known = self.programs.iter().find(of).or(self.programs.first());
         let Some((program, _)) = known else { return Ok(()) };
-        let taken = watch.keeper.take_stopped(hit, &program.name());
         let again = may_live(program.kind_at(hit.at));
-        self.bpf.let_go(hit.pid, again)?;
+        let taken = watch.keeper.take_stopped(hit, &program.name(), &mut self.bpf, again);
         if !again && let Ok(process) = Process::open(hit.pid) {
             self.done.insert(hit.pid, process);
         }

@@ -16,6 +16,7 @@ pub(super) fn run(mut subject: Subject, mut watch: Watch, args: &Args) -> anyhow
     let addresses = subject.program.addresses(&subject.live.auxv())?;
     let traced = Traced::arm(subject.pid, subject.launched.as_mut(), &addresses);
     let mut traced = traced.map_err(|why| subject.not_armed(why.into()))?;
+    watch.begin()?;
     say(&format!(
         "armed: process {}, {}, {} places, by ptrace: each of its signals takes a way around by \
          mapscope",
@@ -23,7 +24,6 @@ pub(super) fn run(mut subject: Subject, mut watch: Watch, args: &Args) -> anyhow
         subject.program.exe.display(),
         addresses.len()
     ));
-    watch.begin()?;
     while watch.goes_on() {
         match traced.next(TICK)? {
             Event::Nothing => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use mapscope_probe::Hit;
+use mapscope_probe::{Bpf, Hit};
 use mapscope_target::{Hold, KeepError, Kept, KeptFor, Snapshot, ThreadState};
 
 /// `SIGTRAP`: a core of a program that was stopped at an instruction.
@@ -54,11 +54,27 @@ impl Keeper {
         Ok(Keeper { dir: dir.to_owned(), more, left })
     }
 
-    /// Copies the process of `hit`, which a signal has stopped, and lets it go.
-    pub(super) fn take_stopped(&self, hit: &Hit, name: &str) -> anyhow::Result<Taken> {
-        let hold = Hold::stop(hit.pid, Arc::new(AtomicBool::new(false)))?;
-        let taken = self.take_held(hit, name, hold.threads());
-        drop(hold);
+    /// Copies the process of `hit`, which `bpf` has stopped, and lets it go, to be stopped `again` if it
+    /// begins to die once more.
+    pub(super) fn take_stopped(
+        &self,
+        hit: &Hit,
+        name: &str,
+        bpf: &mut Bpf,
+        again: bool,
+    ) -> anyhow::Result<Taken> {
+        let (hold, taken) = match Hold::stop(hit.pid, Arc::new(AtomicBool::new(false))) {
+            Ok(hold) => {
+                let taken = self.take_held(hit, name, hold.threads());
+                (Some(hold), taken)
+            }
+            Err(why) => (None, Err(why.into())),
+        };
+        // While it is held still: what it does next may be to begin to die.
+        bpf.let_go(hit.pid, again)?;
+        if let Some(hold) = hold {
+            hold.let_go(|| bpf.has_stopped(hit.pid));
+        }
         taken.map(Taken::until_now)
     }
 
