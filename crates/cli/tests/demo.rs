@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 fn mapscope(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mapscope"));
@@ -17,9 +16,7 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn the_demo_lists_shows_streams_and_explains() {
-    let start = Instant::now();
     let output = mapscope(&["demo"]);
-    let took = start.elapsed();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{stdout}\n{stderr}");
     assert_eq!(stderr, "");
@@ -36,7 +33,6 @@ fn the_demo_lists_shows_streams_and_explains() {
     ] {
         assert!(stdout.contains(wanted), "no `{wanted}` in\n{stdout}");
     }
-    assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
 /// What `fixtures/demo/main.go` makes, by the constants in it.

@@ -17,7 +17,7 @@ use crate::process::quiet;
 use crate::toolchains::{go, install};
 
 /// How long a thread may take to run again after its tracer has ended.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Requests of the target that may be under way when it is looked at: one a client.
 const UNDER_WAY: u64 = 2;
 

@@ -192,6 +192,18 @@ impl Waiting {
         Ok(())
     }
 
+    /// Waits until its code is as in its file.
+    pub(crate) fn comes_to_be_unchanged(&self, program: &Path) -> Result<(), Failed> {
+        let until = Instant::now() + PATIENCE;
+        while !self.is_unchanged(program)? {
+            if Instant::now() > until {
+                return Err("breakpoints are in its code still".into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// Whether its code is as in its file.
     pub(crate) fn is_unchanged(&self, program: &Path) -> Result<bool, Failed> {
         use std::os::unix::fs::FileExt;

@@ -65,13 +65,7 @@ fn killed_armed(program: &Path, way: &str) -> Result<(), Failed> {
     let run = catcher.finish()?;
     assert_eq!(run.code, None);
     // By now mapscope has ended; its guardian takes breakpoints out.
-    for _ in 0..200 {
-        if waiting.is_unchanged(program)? {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    assert!(waiting.is_unchanged(program)?);
+    waiting.comes_to_be_unchanged(program)?;
     waiting.go()?;
     waiting.go()?;
     assert_eq!(waiting.line()?, "RECOVERED true");

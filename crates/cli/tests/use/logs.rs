@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use crate::common::{run, zoo};
 
@@ -29,15 +28,12 @@ fn a_hundred_megabytes() {
         log.write_all(line.as_bytes()).expect("room");
     }
     log.write_all(TEXT.as_bytes()).and_then(|()| log.flush()).expect("room");
-    let began = Instant::now();
     let found = run(["autopsy".as_ref(), path.as_os_str(), "--format".as_ref(), "json".as_ref()]);
-    let took = began.elapsed();
     fs::remove_file(&path).expect("it was there");
     assert_eq!(found.code, Some(1), "{}", found.stderr);
     let report: serde_json::Value = serde_json::from_str(&found.stdout).expect("JSON");
     assert_eq!(report["crash"]["kind"], "nil map write");
     assert_eq!(report["operation"]["function"], "main.(*Service).put");
-    assert!(took.as_secs() < 60, "{took:?}");
 }
 
 #[test]
