@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use mapscope_report::{Cell, Field, Note, Sink};
 use mapscope_runtime::crash::Kind;
 use mapscope_runtime::holders::Op;
-use mapscope_runtime::maps::{Care, State, entries};
+use mapscope_runtime::maps::{Care, entries};
 use mapscope_runtime::types::TypeId;
 use mapscope_target::Addr;
 
@@ -27,7 +27,7 @@ pub(super) fn emit(
     let Some(between) = between(kind) else { return Ok(()) };
     let go = scene.go;
     let survey = go.survey(&go.map_at(map, ty), Care::Exact).ok();
-    let moving = survey.as_ref().is_some_and(|survey| matches!(survey.state, State::Growing(_)));
+    let moving = survey.as_ref().is_some_and(|survey| survey.grows);
     let stored = ty.and_then(|ty| stored(scene, map, ty));
     let len = go.shape.len(go.memory(), map).ok();
     let fields = [

@@ -50,8 +50,8 @@ pub(super) struct Site<'s, 'g, 'a> {
     scene: &'s Scene<'s, 's, 'g, 'a>,
 }
 
-/// Functions by which `runtime.gopanic` calls a deferred one (runtime/panic.go until 1.20).
-const CALLS_DEFERRED: [&str; 2] = ["runtime.deferCallSave", "runtime.call16"];
+/// Functions by which `runtime.gopanic` calls a deferred one (runtime/panic.go until 1.21).
+const CALLS_DEFERRED: [&str; 2] = ["runtime.deferCallSave", "runtime.runOpenDeferFrame"];
 
 /// What was called.
 #[derive(Clone, Copy)]

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::place;
+
 /// What came of it.
 pub(crate) struct Verdict {
     /// How much of it was told.
@@ -77,6 +79,7 @@ pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
     wrong.extend(accused(truth, report));
     wrong.extend(blamed(truth, report));
     wrong.extend(made(truth, report));
+    wrong.extend(place::check(truth, report));
     let grade = match unknown.as_slice() {
         _ if !wrong.is_empty() => Grade::Wrong,
         _ if guessed => Grade::Guessed,
@@ -156,7 +159,7 @@ fn said(value: &Value) -> Option<String> {
 
 /// Without the spelling of type arguments, which differs between releases, and without quotes. The
 /// package of a test binary is named after its module.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let text = text.replace("crashes.", "main.");
     let generic = ["go.shape", "main.Cache[", "main.Locked[", "main.assign[", "main.put["];
     let generic = generic.iter().any(|name| text.contains(name)) && !text.starts_with("map[");

@@ -9,7 +9,9 @@
 mod crashing;
 #[path = "../harness/fixtures.rs"]
 mod fixtures;
+mod held;
 mod judge;
+mod place;
 #[path = "../harness/races.rs"]
 mod races;
 mod table;
@@ -47,7 +49,17 @@ fn trials() -> Vec<Trial> {
         .filter(|program| program.path.exists())
         .collect();
     programs.sort_by(|a, b| a.path.cmp(&b.path));
-    programs.into_iter().map(trial).collect()
+    let held = programs.iter().filter(|p| p.manner == Manner::Plain).map(held_trial);
+    let mut trials: Vec<Trial> = held.collect();
+    trials.extend(programs.into_iter().map(trial));
+    trials
+}
+
+fn held_trial(program: &Program) -> Trial {
+    let classic = program.build.contains("noswissmap")
+        || ["1.19.", "1.21.", "1.22.", "1.23."].iter().any(|old| program.build.starts_with(old));
+    let path = program.path.clone();
+    Trial::test(format!("{}/held", program.build), move || held::test(&path, classic))
 }
 
 /// How the programs are built.
@@ -159,7 +171,8 @@ fn autopsy(program: &Program, truth: &Value) -> Result<Value, Failed> {
         .arg(&core)
         .arg("--exe")
         .arg(&program.path)
-        .args(["--format", "json"])
+        .args(["--format", "json", "--source"])
+        .arg(place::sources())
         .output()?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     match output.status.code() {

@@ -29,6 +29,8 @@ pub struct Survey {
     pub room: u64,
     /// What it is doing.
     pub state: State,
+    /// A growth is under way, also where a writer has set its mark (classic).
+    pub grows: bool,
 }
 
 impl Survey {

@@ -46,6 +46,7 @@ impl Classic {
         let entry = 1 + slots.key_stride + slots.elem_stride;
         let live = h.count.saturating_mul(entry).saturating_add(header);
         Ok(Survey {
+            grows: !h.oldbuckets.is_null(),
             len: h.count,
             capacity: h.len() * SLOTS as u64,
             bytes,
@@ -143,6 +144,7 @@ impl Classic {
         let array = |at: Addr| reader.heap.allocated(at).unwrap_or(0);
         let (header, buckets) = (reader.heap.rounded(self.hmap.size, true), array(h.buckets));
         let survey = Survey {
+            grows: !h.oldbuckets.is_null(),
             len: h.count,
             capacity: if h.buckets.is_null() { 0 } else { h.len() * SLOTS as u64 },
             bytes: header + buckets + array(h.oldbuckets),
