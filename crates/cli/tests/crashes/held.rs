@@ -12,16 +12,22 @@ use crate::Scratch;
 
 /// As `fixtures/crashes/held.go` has them.
 const WAITERS: usize = 3;
-const ENTRIES: u64 = 53;
+
+/// One more than 8 buckets of a classic map take: whatever the hashes are, it has just begun to grow then.
+/// That is 6.5 for each bucket, and in Go 1.21 6 (`loadFactorNum` in runtime/map.go).
+fn entries(build: &str) -> u64 {
+    if build.starts_with("1.21.") { 49 } else { 53 }
+}
 
 /// The program, which waits. Dropped, it is killed.
 struct Held(Child);
 
 impl Held {
-    fn start(program: &Path, dir: &Path) -> Result<Held, Failed> {
+    fn start(program: &Path, dir: &Path, entries: u64) -> Result<Held, Failed> {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -c unlimited && exec \"$0\" -held"]).arg(program);
         command.current_dir(dir).env("GOTRACEBACK", "crash").env_remove("CRASHES_WAIT");
+        command.env("CRASHES_ENTRIES", entries.to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut held = Held(command.spawn()?);
         let stdout = held.0.stdout.as_mut().ok_or("no pipe")?;
@@ -52,9 +58,10 @@ impl Drop for Held {
 }
 
 /// Lets the program die, and asks why.
-pub(crate) fn test(program: &Path, classic: bool) -> Result<(), Failed> {
+pub(crate) fn test(program: &Path, build: &str, classic: bool) -> Result<(), Failed> {
+    let entries = entries(build);
     let scratch = Scratch::new(program, "held")?;
-    let held = Held::start(program, &scratch.0)?;
+    let held = Held::start(program, &scratch.0, entries)?;
     let pid = held.0.id().to_string();
     let list = ask(&["ls", &pid, "--where", "path == \"main.sessions.byID\""])?;
     let addr = list["maps"][0]["addr"].as_str().ok_or("the map is not listed")?.to_owned();
@@ -64,7 +71,7 @@ pub(crate) fn test(program: &Path, classic: bool) -> Result<(), Failed> {
     let core = scratch.0.join("core");
     let core = core.to_str().ok_or("not UTF-8")?;
     let report = ask(&["autopsy", core, "--exe", program.to_str().ok_or("not UTF-8")?])?;
-    let wrong = judge(&report, &addr, classic);
+    let wrong = judge(&report, &addr, entries, classic);
     match wrong.is_empty() && injected["injected"]["map"] == addr.as_str() {
         true => Ok(()),
         false => Err(format!("{wrong:#?} in {report:#}").into()),
@@ -82,7 +89,7 @@ fn ask(words: &[&str]) -> Result<Value, Failed> {
 }
 
 /// What is wrong with the report.
-fn judge(report: &Value, addr: &str, classic: bool) -> Vec<String> {
+fn judge(report: &Value, addr: &str, entries: u64, classic: bool) -> Vec<String> {
     let facts = [
         ("/crash/kind", Value::from("concurrent map writes")),
         ("/operation/operation", "delete".into()),
@@ -90,11 +97,11 @@ fn judge(report: &Value, addr: &str, classic: bool) -> Vec<String> {
         ("/operation/key", 0.into()),
         ("/map/addr", addr.into()),
         ("/map/path", "main.sessions.byID".into()),
-        ("/map/len", ENTRIES.into()),
+        ("/map/len", entries.into()),
         ("/map/marked", true.into()),
         ("/race/between", "two writers".into()),
         ("/race/growth", classic.into()),
-        ("/race/stored", ENTRIES.into()),
+        ("/race/stored", entries.into()),
         ("/locks/0/field", "mu".into()),
         ("/locks/0/state", "locked".into()),
         ("/locks/0/waiters", WAITERS.into()),

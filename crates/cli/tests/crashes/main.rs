@@ -58,8 +58,8 @@ fn trials() -> Vec<Trial> {
 fn held_trial(program: &Program) -> Trial {
     let classic = program.build.contains("noswissmap")
         || ["1.19.", "1.21.", "1.22.", "1.23."].iter().any(|old| program.build.starts_with(old));
-    let path = program.path.clone();
-    Trial::test(format!("{}/held", program.build), move || held::test(&path, classic))
+    let (path, build) = (program.path.clone(), program.build.clone());
+    Trial::test(format!("{build}/held"), move || held::test(&path, &build, classic))
 }
 
 /// How the programs are built.

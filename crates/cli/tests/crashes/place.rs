@@ -30,7 +30,7 @@ fn rows<'r>(report: &'r Value, key: &str) -> &'r [Value] {
 }
 
 /// The row with the mark, where there is one, and one alone.
-fn marked<'r>(rows: &'r [Value]) -> Option<&'r Value> {
+fn marked(rows: &[Value]) -> Option<&Value> {
     let mut marked = rows.iter().filter(|row| row["here"] == true);
     marked.next().filter(|_| marked.next().is_none())
 }
@@ -56,7 +56,7 @@ fn code(truth: &Value, report: &Value) -> Option<String> {
     let calls = |row: &Value| row["instruction"].as_str().is_some_and(|i| i.starts_with("call "));
     let right = shown.is_some_and(|row| {
         let same = row["function"] == at["function"] && row["line"] == at["line"];
-        (same || truth["elsewhere"] == true || truth["op"] == "clone")
+        (same || truth["elsewhere"] == true || at["operation"] == "clone")
             && (at["operation"].is_null() || calls(row))
     });
     (!right).then(|| format!("the code marked is {shown:?}, and it died at {at}"))
