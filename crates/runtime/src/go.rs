@@ -314,14 +314,34 @@ impl<'a> Go<'a> {
         self.symbols.pclntab()
     }
 
+    /// The type whose descriptor the linker put at `at`, or that the `itab` there is of.
+    ///
+    /// Both may lie in what moduledata calls types: of what the linker lays down without relocations
+    /// that is all (cmd/link/internal/ld/data.go, Go 1.19 to 1.27).
+    pub(crate) fn described(&self, at: Addr) -> Option<TypeId> {
+        let descriptor = self.itab_type(at).or(Some(at).filter(|at| self.is_linked_type(*at)))?;
+        let ty = self.types.of_descriptor(descriptor);
+        (!matches!(self.types.get(ty).kind, Kind::Unknown(_))).then_some(ty)
+    }
+
+    fn is_linked_type(&self, at: Addr) -> bool {
+        self.modules.iter().any(|module| module.types.contains(&at))
+    }
+
     /// Where the descriptor is of the type that the `itab` at `at` is of, if it is one in the
-    /// executable's own data.
-    pub(crate) fn itab_type(&self, at: Addr) -> Option<Addr> {
+    /// executable's own data: it begins with the interface type, then comes the dynamic one
+    /// (runtime/runtime2.go, internal/abi/iface.go; Go 1.19 to 1.27).
+    fn itab_type(&self, at: Addr) -> Option<Addr> {
         let va = self.va_of(at);
         let mut segments = self.image.elf.segments().iter();
-        let segment = segments.find(|s| va.offset_from(s.addr).is_some_and(|o| o < s.file_size))?;
-        let itabs = !segment.execute;
-        itabs.then(|| self.memory.addr(Addr(at.0.wrapping_add(self.itab.typ))).ok())?
+        segments
+            .find(|s| va.offset_from(s.addr).is_some_and(|o| o < s.file_size))
+            .filter(|segment| !segment.execute)?;
+        let word = |offset: u64| self.memory.addr(at.checked_add(offset)?).ok();
+        let listed = |offset| word(offset).filter(|at| self.is_linked_type(*at));
+        let (ty, of) = (listed(self.itab.typ)?, listed(self.itab.typ.checked_sub(8)?)?);
+        let of = self.types.of_descriptor(of);
+        matches!(self.types.get(of).kind, Kind::Interface).then_some(ty)
     }
 
     /// Whether `at` is in what the executable has loaded.

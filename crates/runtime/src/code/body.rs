@@ -92,22 +92,51 @@ impl Body<'_, '_, '_> {
             (Mnemonic::Xor, Reg, Reg) if i.op0_register() == i.op1_register() => {
                 self.registers.set(i.op0_register(), Content::Unknown);
             }
+            (Mnemonic::Mov | Mnemonic::Movzx | Mnemonic::Movsx | Mnemonic::Movsxd, Reg, _) => {
+                self.look_at(i, 1);
+                self.registers.set(i.op0_register(), Content::Unknown);
+            }
+            (Mnemonic::Mov, Mem, _) => self.look_at(i, 0),
+            (
+                Mnemonic::Add
+                | Mnemonic::Sub
+                | Mnemonic::And
+                | Mnemonic::Or
+                | Mnemonic::Xor
+                | Mnemonic::Shl
+                | Mnemonic::Shr
+                | Mnemonic::Sar,
+                ..,
+            ) => self.change(i),
+            (Mnemonic::Nop, ..) => {}
             _ => self.other(i),
+        }
+    }
+
+    /// An instruction that reads both operands, and writes the first.
+    fn change(&mut self, i: &Instruction) {
+        self.look(i);
+        if i.op0_kind() == OpKind::Register {
+            self.registers.set(i.op0_register(), Content::Unknown);
         }
     }
 
     /// An instruction that writes no general register.
     fn look(&mut self, i: &Instruction) {
-        for op in 0..2 {
-            match i.op_kind(op) {
-                OpKind::Register => self.read(i.op_register(op)),
-                OpKind::Memory => {
-                    self.read(i.memory_base());
-                    self.read(i.memory_index())
-                }
-                _ => Content::Unknown,
-            };
-        }
+        self.look_at(i, 0);
+        self.look_at(i, 1);
+    }
+
+    /// What one operand is, or what it is reached by, is read.
+    fn look_at(&mut self, i: &Instruction, operand: u32) {
+        match i.op_kind(operand) {
+            OpKind::Register => self.read(i.op_register(operand)),
+            OpKind::Memory => {
+                self.read(i.memory_base());
+                self.read(i.memory_index())
+            }
+            _ => Content::Unknown,
+        };
     }
 
     /// An instruction that moves nothing that is followed.

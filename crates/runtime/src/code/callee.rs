@@ -1,7 +1,6 @@
 //! What a call tells of its arguments and results.
 
 use mapscope_binary::{FileVa, Pclntab};
-use rustc_hash::FxHashMap;
 
 /// A function, by what a call of it tells. Registers are numbered in the order of arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +25,8 @@ pub(super) enum Callee {
     Barrier,
     /// Of the runtime, or not Go: nothing is known of what it takes.
     Opaque,
+    /// One body for several types of the same shape: what flows through it is not one type.
+    Generic,
     /// A function of the program, whose arguments and results flow.
     Plain,
 }
@@ -44,26 +45,48 @@ impl FuncId {
 }
 
 /// Every function of the executable by its entry.
-pub(super) struct Callees(FxHashMap<FileVa, (FuncId, Callee)>);
+pub(super) struct Callees {
+    text: FileVa,
+    /// How far from the begin of the code each begins, rising.
+    entries: Vec<u32>,
+    callees: Vec<Callee>,
+    /// Which is the first that begins in each part of the code or behind it.
+    first: Vec<u32>,
+    /// The parts are so many bits long.
+    part: u32,
+}
 
 impl Callees {
     pub(super) fn of(table: &Pclntab<'_>) -> Callees {
-        let named = table.funcs().take(MAX_FUNCS).zip(0..).map(|(f, number)| {
-            let opaque = f.is_assembly() && !f.name().contains(BARRIER);
-            let callee = if opaque { Callee::Opaque } else { classify(f.name()) };
-            (f.entry(), (FuncId(number), callee))
-        });
-        Callees(named.collect())
+        let (mut entries, mut callees) = (Vec::new(), Vec::new());
+        for func in table.funcs().take(MAX_FUNCS) {
+            let entry = func.entry().offset_from(table.text()).and_then(|at| at.try_into().ok());
+            let Some(entry) = entry.filter(|entry| entries.last().is_none_or(|last| last < entry))
+            else {
+                continue;
+            };
+            entries.push(entry);
+            callees.push(match func.is_assembly() && !func.name().contains(BARRIER) {
+                true => Callee::Opaque,
+                false => classify(func.name()),
+            });
+        }
+        let (first, part) = parts(&entries);
+        Callees { text: table.text(), entries, callees, first, part }
     }
 
-    /// More than any function's number.
+    /// How many there are: the numbers are below.
     pub(super) fn len(&self) -> usize {
-        self.0.values().map(|(func, _)| func.index() + 1).max().unwrap_or(0)
+        self.entries.len()
     }
 
     /// The function that begins at `entry`.
     pub(super) fn get(&self, entry: FileVa) -> Option<(FuncId, Callee)> {
-        self.0.get(&entry).copied()
+        let offset = u32::try_from(entry.offset_from(self.text)?).ok()?;
+        let part = (offset >> self.part) as usize;
+        let (first, end) = (*self.first.get(part)? as usize, *self.first.get(part + 1)? as usize);
+        let index = first + self.entries[first..end].binary_search(&offset).ok()?;
+        Some((FuncId(index as u32), self.callees[index]))
     }
 
     /// The function that begins at `entry`, if it is the program's own.
@@ -72,19 +95,35 @@ impl Callees {
     }
 }
 
+/// Cuts the code into parts in each of which about one of `entries` is, and says which is the first in
+/// each part or behind it; the last number is that of all. And of how many bits the parts are.
+fn parts(entries: &[u32]) -> (Vec<u32>, u32) {
+    let last = entries.last().copied().unwrap_or(0);
+    let each = last / (entries.len().max(1) as u32);
+    let part = 32 - each.leading_zeros();
+    let mut first = Vec::new();
+    for (number, entry) in (0u32..).zip(entries) {
+        first.resize(first.len().max((entry >> part.min(31)) as usize + 1), number);
+    }
+    first.push(entries.len() as u32);
+    (first, part.min(31))
+}
+
 const BARRIER: &str = "gcWriteBarrier";
 
 /// Whether the function of this name is generic: its table names the types it is compiled for only
 /// since 1.27, before it has `[...]` (cmd/link/internal/ld/pcln.go).
-pub(super) fn is_generic(name: &str) -> bool {
+fn is_generic(name: &str) -> bool {
     name.contains('[')
 }
 
 /// Names are those of `cmd/compile/internal/typecheck/_builtin/runtime.go`, Go 1.19 to 1.27.
 fn classify(name: &str) -> Callee {
+    if is_generic(name) {
+        return Callee::Generic;
+    }
     let Some(name) = name.strip_prefix("runtime.") else {
-        return match name.starts_with("internal/runtime/") || is_generic(name) {
-            // One body for several types of the same shape: what flows through it is not one type.
+        return match name.starts_with("internal/runtime/") {
             true => Callee::Opaque,
             false => Callee::Plain,
         };
@@ -118,9 +157,24 @@ mod tests {
     fn nothing_flows_through_a_function_of_several_types() {
         let generic = ["main.use[...]", "main.use[go.shape.string,go.shape.int]"];
         for name in generic.into_iter().chain(["main.(*list[go.shape.int]).push"]) {
-            assert_eq!(classify(name), Callee::Opaque, "{name}");
+            assert_eq!(classify(name), Callee::Generic, "{name}");
         }
         assert_eq!(classify("main.use"), Callee::Plain);
         assert_eq!(classify("runtime.mapassign_faststr"), Callee::MapOperation);
+    }
+
+    #[test]
+    fn every_entry_is_in_its_part() {
+        let sets: [&[u32]; 6] =
+            [&[], &[0], &[7], &[0, 32, 64, 70, 4096, 4128], &[5, u32::MAX], &[0, 1, 2, 1 << 31]];
+        for entries in sets {
+            let (first, part) = parts(entries);
+            for (number, entry) in entries.iter().enumerate() {
+                let at = (entry >> part) as usize;
+                let (first, end) = (first[at] as usize, first[at + 1] as usize);
+                assert!((first..end).contains(&number), "{entries:?}: {entry}");
+            }
+            assert!(first.len() <= 2 * entries.len() + 2, "{entries:?}: {}", first.len());
+        }
     }
 }

@@ -15,7 +15,7 @@ impl Body<'_, '_, '_> {
             Content::Known(holds) => self.sweep.tell(to, holds),
             Content::Of(from) if from != to => self.sweep.flows.add(from, to),
             Content::Address(va) => {
-                let pointee = self.sweep.places.global(va);
+                let pointee = self.sweep.places.global(va.get());
                 self.sweep.points.add(pointee, to);
             }
             Content::Frame(slot) => {
@@ -39,7 +39,7 @@ impl Body<'_, '_, '_> {
                 self.sweep.tell(place, holds);
             }
             (Content::Address(va), Some(pointee)) => {
-                let place = self.sweep.places.global(va);
+                let place = self.sweep.places.global(va.get());
                 self.sweep.tell(place, pointee);
             }
             (Content::Frame(slot), Some(pointee)) => {
@@ -66,7 +66,7 @@ impl Body<'_, '_, '_> {
 
     pub(super) fn type_in(&mut self, i: u8) -> Option<TypeId> {
         match self.argument(i) {
-            Content::Address(va) => self.sweep.type_at(va),
+            Content::Address(va) => self.sweep.type_at(va.get()),
             _ => None,
         }
     }
@@ -116,7 +116,7 @@ impl Body<'_, '_, '_> {
                 self.used_as(self.argument(2), holds);
                 None
             }
-            Callee::Barrier | Callee::Opaque | Callee::Plain => None,
+            Callee::Barrier | Callee::Opaque | Callee::Generic | Callee::Plain => None,
         }
     }
 

@@ -67,7 +67,7 @@ impl Body<'_, '_, '_> {
                 let field = self.sweep.places.field(place, displacement as u32);
                 field.map_or(Memory::Nowhere, Memory::Place)
             }
-            Content::Address(va) => match va.checked_add(displacement) {
+            Content::Address(va) => match va.get().checked_add(displacement) {
                 Some(va) => Memory::Place(self.sweep.places.global(va)),
                 None => Memory::Nowhere,
             },
@@ -89,7 +89,7 @@ impl Body<'_, '_, '_> {
 
     pub(super) fn store(&mut self, i: &Instruction, content: Content) {
         if let Content::Address(code) = content {
-            self.closure(i, code);
+            self.closure(i, code.get());
         }
         match self.memory(i) {
             Memory::Place(place) => {
@@ -116,7 +116,7 @@ impl Body<'_, '_, '_> {
     /// The type that `content`, as the first word of an interface, says that its value is of.
     pub(super) fn dynamic(&mut self, content: Content) -> Option<TypeId> {
         match content {
-            Content::Address(va) => self.sweep.type_at(va),
+            Content::Address(va) => self.sweep.type_at(va.get()),
             _ => None,
         }
     }
@@ -139,7 +139,7 @@ impl Body<'_, '_, '_> {
 
     pub(super) fn address(&mut self, i: &Instruction) -> Content {
         if i.is_ip_rel_memory_operand() {
-            return Content::Address(FileVa(i.ip_rel_memory_address()));
+            return Content::address(FileVa(i.ip_rel_memory_address()));
         }
         let (base, displacement) = (i.memory_base(), i.memory_displacement64());
         if i.memory_index() != Register::None {
@@ -153,7 +153,7 @@ impl Body<'_, '_, '_> {
         }
         match self.read(base) {
             Content::Address(va) => {
-                va.checked_add(displacement).map_or(Content::Unknown, Content::Address)
+                va.get().checked_add(displacement).map_or(Content::Unknown, Content::address)
             }
             Content::Known(Holds::Pointer(to)) => self.inside(to, displacement),
             _ => Content::Unknown,

@@ -5,24 +5,63 @@ use std::borrow::Cow;
 use super::holds::Holds;
 use crate::types::Types;
 
+/// Receivers of functions one after the other: those of one type mostly stand together.
+#[derive(Default)]
+pub(super) struct Receivers<'n> {
+    last: Option<(&'n str, Option<Holds>)>,
+}
+
+impl<'n> Receivers<'n> {
+    /// As [`receiver`].
+    pub(super) fn of(&mut self, types: &Types<'_>, function: &'n str) -> Option<Holds> {
+        let written = written(function)?;
+        match self.last {
+            Some((known, holds)) if known == written => holds,
+            _ => {
+                let holds = holds(types, written);
+                self.last = Some((written, holds));
+                holds
+            }
+        }
+    }
+}
+
 /// What the first argument of the function with this name holds, if it is a method:
 /// `example.com/shop.(*Cart).Add`, `example.com/shop.Prices.Total`.
 pub(crate) fn receiver(types: &Types<'_>, function: &str) -> Option<Holds> {
-    let function = unescape(function);
-    if let Some((package, rest)) = function.split_once(".(*") {
-        let (name, method) = rest.split_once(").")?;
-        if is_wrapper(method) {
-            return None;
+    holds(types, written(function)?)
+}
+
+/// How the receiver is written in front of a method's name: `example.com/shop.(*Cart)`,
+/// `example.com/shop.Prices`.
+fn written(function: &str) -> Option<&str> {
+    let end = match pointer(function) {
+        Some(begin) => begin + function[begin..].find(").")? + 1,
+        None => {
+            let path = function.rfind('/').map_or(0, |slash| slash + 1);
+            let mut dots = function[path..].match_indices('.').map(|(at, _)| path + at);
+            dots.nth(1)?
         }
-        return Some(Holds::Pointer(types.listed(&format!("{package}.{name}"))?));
+    };
+    (!is_wrapper(&function[end + 1..])).then(|| &function[..end])
+}
+
+/// Where `(*` begins.
+fn pointer(function: &str) -> Option<usize> {
+    let begin = function.find('(')?;
+    (function[..begin].ends_with('.') && function[begin..].starts_with("(*")).then_some(begin)
+}
+
+/// What a receiver holds that is written like that.
+fn holds(types: &Types<'_>, written: &str) -> Option<Holds> {
+    let written = unescape(written);
+    match pointer(&written) {
+        Some(begin) => {
+            let name = written[begin + 2..].strip_suffix(')')?;
+            Some(Holds::Pointer(types.listed(&format!("{}{name}", &written[..begin]))?))
+        }
+        None => Holds::first_word(types, types.listed(&written)?),
     }
-    let path = function.rfind('/').map_or(0, |slash| slash + 1);
-    let mut dots = function[path..].match_indices('.').map(|(at, _)| path + at);
-    let (_, end) = (dots.next()?, dots.next()?);
-    if is_wrapper(&function[end + 1..]) {
-        return None;
-    }
-    Holds::first_word(types, types.listed(&function[..end])?)
 }
 
 /// Closures in methods and method values are named after the method: `run.func1`, `run-fm`.
@@ -48,4 +87,20 @@ fn unescape(name: &str) -> Cow<'_, str> {
         rest = if byte.is_some() { &after[2..] } else { after };
     }
     (out + rest).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receivers_are_written_before_the_method() {
+        let pointer = "example.com/shop.v2.(*Cart)";
+        assert_eq!(written(&format!("{pointer}.Add")), Some(pointer));
+        assert_eq!(written("example.com/shop.Prices.Total"), Some("example.com/shop.Prices"));
+        assert_eq!(written("gopkg.in/yaml%2ev3.Node.Kind"), Some("gopkg.in/yaml%2ev3.Node"));
+        for none in ["main.main", "main.(*Cart).Add.func1", "main.(*Cart).Add-fm"] {
+            assert_eq!(written(none), None, "{none}");
+        }
+    }
 }

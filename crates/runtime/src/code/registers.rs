@@ -6,6 +6,18 @@ use mapscope_binary::FileVa;
 use super::holds::Holds;
 use super::place::PlaceId;
 
+/// An address of the executable, in four bytes: what registers hold is copied at every jump. The
+/// linker places all of an executable below 4 GiB, code and data reach each other by 32 bits
+/// (cmd/link/internal/amd64).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Va(u32);
+
+impl Va {
+    pub(super) fn get(self) -> FileVa {
+        FileVa(self.0.into())
+    }
+}
+
 /// What one register holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Content {
@@ -13,13 +25,20 @@ pub(super) enum Content {
     #[default]
     Unknown,
     /// This address of the executable.
-    Address(FileVa),
+    Address(Va),
     /// What lies at this place.
     Of(PlaceId),
     /// A word of which the type is known.
     Known(Holds),
     /// The address of a word of this frame, in bytes from the frame's canonical address.
     Frame(i32),
+}
+
+impl Content {
+    /// That address; nothing that is followed where no executable has any.
+    pub(super) fn address(va: FileVa) -> Content {
+        u32::try_from(va.0).map_or(Content::Unknown, |va| Content::Address(Va(va)))
+    }
 }
 
 /// Registers in the order in which Go passes integers and pointers (ABIInternal,

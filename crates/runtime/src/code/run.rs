@@ -4,9 +4,9 @@ use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory};
 use mapscope_binary::{FileVa, Func};
 
 use super::body::Body;
-use super::callee::{Callee, FuncId, is_generic};
+use super::callee::{Callee, FuncId};
 use super::joins::Joins;
-use super::receiver::receiver;
+use super::receiver::Receivers;
 use super::registers::{ARGUMENTS, CONTEXT, Content, Registers};
 use super::sweep::Sweep;
 
@@ -14,15 +14,17 @@ use super::sweep::Sweep;
 const MAX_CODE: u64 = 1 << 20;
 
 /// What is needed for one function after the other, so as not to be made anew for each.
-struct Scratch {
+struct Scratch<'n> {
+    receivers: Receivers<'n>,
     instructions: Vec<Instruction>,
     joins: Joins,
     info: InstructionInfoFactory,
 }
 
-impl Scratch {
-    fn new() -> Scratch {
+impl Scratch<'_> {
+    fn new() -> Self {
         Scratch {
+            receivers: Receivers::default(),
             instructions: Vec::new(),
             joins: Joins::default(),
             info: InstructionInfoFactory::new(),
@@ -35,7 +37,9 @@ impl Scratch {
         self.joins.begin(entry.0, code.len());
         let mut decoder = Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE);
         while decoder.can_decode() {
-            let instruction = decoder.decode();
+            self.instructions.push(Instruction::default());
+            let Some(instruction) = self.instructions.last_mut() else { return };
+            decoder.decode_out(instruction);
             if instruction.is_jcc_short_or_near() || instruction.is_jmp_short_or_near() {
                 let target = instruction.near_branch_target();
                 // A function that needs more stack begins again once it has it.
@@ -43,12 +47,11 @@ impl Scratch {
                     self.joins.loops(target);
                 }
             }
-            self.instructions.push(instruction);
         }
     }
 }
 
-impl Sweep<'_, '_> {
+impl<'a> Sweep<'_, 'a> {
     pub(super) fn run(&mut self) {
         let go = self.go;
         let Some(table) = go.pclntab() else { return };
@@ -60,7 +63,7 @@ impl Sweep<'_, '_> {
                 return;
             }
             let Some((id, callee)) = self.callees.get(func.entry()) else { continue };
-            if callee == Callee::Plain || is_generic(func.name()) {
+            if matches!(callee, Callee::Plain | Callee::Generic) {
                 self.places.begin(id);
                 self.function(id, &func, &mut scratch);
                 self.places.end(id);
@@ -68,12 +71,12 @@ impl Sweep<'_, '_> {
         }
     }
 
-    fn function(&mut self, id: FuncId, func: &Func<'_, '_>, scratch: &mut Scratch) {
+    fn function(&mut self, id: FuncId, func: &Func<'_, 'a>, scratch: &mut Scratch<'a>) {
         let entry = func.entry();
         let len = func.end().0.saturating_sub(entry.0).min(MAX_CODE);
         let Some(code) = self.go.image.elf.bytes_at(entry, len) else { return };
         scratch.decode(entry, code);
-        if let Some(holds) = receiver(&self.go.types, func.name()) {
+        if let Some(holds) = scratch.receivers.of(&self.go.types, func.name()) {
             let first = self.places.argument(id, 0);
             self.tell(first, holds);
         }

@@ -1,7 +1,6 @@
 //! What one pass over the code of every function notes.
 
 use mapscope_binary::FileVa;
-use mapscope_target::Addr;
 use rustc_hash::FxHashMap;
 
 use super::callee::Callees;
@@ -10,7 +9,7 @@ use super::holds::Holds;
 use super::place::{PlaceId, Places};
 use super::recent::Recent;
 use crate::Go;
-use crate::types::{Kind, TypeId};
+use crate::types::TypeId;
 
 /// The pass under way, and what it has noted.
 pub(super) struct Sweep<'g, 'a> {
@@ -94,15 +93,10 @@ impl<'g, 'a> Sweep<'g, 'a> {
     pub(super) fn type_at(&mut self, va: FileVa) -> Option<TypeId> {
         let go = self.go;
         *self.types.entry(va).or_insert_with(|| {
-            let at = go.addr_of(va);
-            let listed = |at: &Addr| go.modules.iter().any(|m| m.types.contains(at));
-            let at = if listed(&at) { at } else { go.itab_type(at).filter(listed)? };
-            let id = go.types.of_descriptor(at);
-            let ty = go.types.get(id);
+            let id = go.described(go.addr_of(va))?;
             // Generic code is compiled for a shape, and no value is of such a type. Until 1.19 it has
             // descriptors of them.
-            let real = !matches!(ty.kind, Kind::Unknown(_)) && !ty.name.contains("go.shape.");
-            real.then_some(id)
+            (!go.types.get(id).name.contains("go.shape.")).then_some(id)
         })
     }
 }

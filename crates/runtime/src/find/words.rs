@@ -15,7 +15,6 @@ use super::run::Run;
 use super::typing::{MapTypes, Typing};
 use super::walk::Walker;
 use crate::Go;
-use crate::types::{Kind, TypeId};
 
 /// Bytes of data read at once.
 const PIECE: u64 = 64 << 10;
@@ -72,7 +71,7 @@ fn pair(
         let held = walker.found_root(&path());
         return walker.found_as(word, held, typing);
     }
-    let Some(ty) = dynamic(go, before) else { return made(walker, object.value, word, path) };
+    let Some(ty) = go.described(before) else { return made(walker, object.value, word, path) };
     let t = go.types.get(ty);
     if object.value != word || go.heap.rounded(t.size, true) != object.size {
         return;
@@ -107,16 +106,8 @@ fn typing(
     addr: Addr,
     array: Option<Addr>,
 ) -> Option<Typing> {
-    match dynamic(go, before).filter(|ty| go.types.map(*ty).is_some()) {
+    match go.described(before).filter(|ty| go.types.map(*ty).is_some()) {
         Some(ty) => Some(Typing::known(ty, TypedBy::Interface)),
         None => types.of(addr, array),
     }
-}
-
-/// The type of the interface whose first word is `word`.
-fn dynamic(go: &Go<'_>, word: Addr) -> Option<TypeId> {
-    let described = |at: &Addr| go.modules.iter().any(|m| m.types.contains(at));
-    let at = if described(&word) { word } else { go.itab_type(word).filter(described)? };
-    let ty = go.types.of_descriptor(at);
-    (!matches!(go.types.get(ty).kind, Kind::Unknown(_))).then_some(ty)
 }

@@ -6,13 +6,12 @@ use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpKind,
 };
 use mapscope_binary::{FileVa, Func};
-use mapscope_target::Addr;
 use rustc_hash::FxHashMap;
 
 use super::effect::{argument_register, gpr};
 use super::{Made, Origin, Spot};
 use crate::Go;
-use crate::types::{Kind, TypeId};
+use crate::types::TypeId;
 
 /// The code of one function.
 pub struct Body<'g, 'a> {
@@ -94,20 +93,10 @@ impl<'g, 'a> Body<'g, 'a> {
         compares.take(MAX_COMPARES).find_map(|(at, i)| {
             let register = gpr(i.op1_register())?;
             match self.trace(at, Spot::Register(register)).made {
-                Made::Address(va) => self.descriptor(va),
+                Made::Address(va) => self.go.described(self.go.addr_of(va)),
                 _ => None,
             }
         })
-    }
-
-    /// The type whose descriptor lies there, or that the `itab` there is of.
-    fn descriptor(&self, va: FileVa) -> Option<TypeId> {
-        let at = self.go.addr_of(va);
-        let listed = |at: &Addr| self.go.modules.iter().any(|m| m.types.contains(at));
-        // Where a descriptor has the number of bytes with pointers, an `itab` has its type.
-        let at = self.go.itab_type(at).filter(listed).or(Some(at).filter(listed))?;
-        let ty = self.go.types.of_descriptor(at);
-        (!matches!(self.go.types.get(ty).kind, Kind::Unknown(_))).then_some(ty)
     }
 
     /// The slots of the frame that result `number` of the call that returns to `back` is put down in,

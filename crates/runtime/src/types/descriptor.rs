@@ -19,6 +19,8 @@ const METHOD: u64 = 16;
 const MAX_NAME: u64 = 64 << 10;
 /// Most fields believed of one struct.
 const MAX_FIELDS: u64 = 64 << 10;
+/// More of a head is not read, in bytes: `abi.Type` has 48 (Go 1.19 to 1.27).
+const MAX_HEAD: usize = 256;
 /// Largest type believed, in bytes (the compiler's own limit is 1 << 50 on amd64).
 const MAX_SIZE: u64 = 1 << 50;
 
@@ -231,14 +233,17 @@ impl<'a> Types<'a> {
 
     fn head(&self, at: Addr) -> Result<Head, Fault> {
         let l = &self.layouts.rtype;
-        let memory = self.memory;
+        let mut bytes = [0; MAX_HEAD];
+        let len = l.size.min(MAX_HEAD as u64) as usize;
+        self.memory.read(at, &mut bytes[..len])?;
+        let bytes = &bytes[..len];
         Ok(Head {
-            size: memory.u64(offset(at, l.size_)?)?,
-            ptr_bytes: memory.u64(offset(at, l.ptr_bytes)?)?,
-            tflag: memory.u8(offset(at, l.tflag)?)?,
-            align: memory.u8(offset(at, l.align)?)?.into(),
-            kind: memory.u8(offset(at, l.kind)?)?,
-            name_off: memory.u32(offset(at, l.str)?)? as i32,
+            size: u64::from_le_bytes(member(at, bytes, l.size_)?),
+            ptr_bytes: u64::from_le_bytes(member(at, bytes, l.ptr_bytes)?),
+            tflag: u8::from_le_bytes(member(at, bytes, l.tflag)?),
+            align: u8::from_le_bytes(member(at, bytes, l.align)?).into(),
+            kind: u8::from_le_bytes(member(at, bytes, l.kind)?),
+            name_off: i32::from_le_bytes(member(at, bytes, l.str)?),
         })
     }
 
@@ -463,6 +468,13 @@ impl SlotReader<'_> {
         let flags = self.memory.u32(offset(self.at, member)?)?;
         Ok((flags & 4 != 0, flags & 8 != 0))
     }
+}
+
+/// The member that lies `from` bytes into the head of the descriptor at `at`.
+fn member<const N: usize>(at: Addr, bytes: &[u8], from: u64) -> Result<[u8; N], Fault> {
+    let rest = usize::try_from(from).ok().and_then(|from| bytes.get(from..));
+    let member = rest.and_then(|rest| rest.first_chunk());
+    member.copied().ok_or(Fault::new(at, Why::Overflow))
 }
 
 fn offset(at: Addr, member: u64) -> Result<Addr, Fault> {
