@@ -318,7 +318,7 @@ impl<'a> Go<'a> {
     ///
     /// Both may lie in what moduledata calls types: of what the linker lays down without relocations
     /// that is all (cmd/link/internal/ld/data.go, Go 1.19 to 1.27).
-    pub(crate) fn described(&self, at: Addr) -> Option<TypeId> {
+    pub fn described(&self, at: Addr) -> Option<TypeId> {
         let descriptor = self.itab_type(at).or(Some(at).filter(|at| self.is_linked_type(*at)))?;
         let ty = self.types.of_descriptor(descriptor);
         (!matches!(self.types.get(ty).kind, Kind::Unknown(_))).then_some(ty)

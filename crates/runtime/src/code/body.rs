@@ -24,12 +24,14 @@ pub(super) struct Body<'s, 'g, 'a> {
 
 impl Body<'_, '_, '_> {
     pub(super) fn run(&mut self, func: &Func<'_, '_>, instructions: &[Instruction]) {
-        let mut steps = func.sp_deltas().peekable();
+        let mut steps = func.sp_deltas();
+        let mut until = 0;
         for instruction in instructions {
             let ip = instruction.ip();
-            while steps.next_if(|(_, end)| end.0 <= ip).is_some() {}
-            if let Some((value, _)) = steps.peek() {
-                self.depth = *value;
+            if until <= ip {
+                let step = steps.find(|(_, end)| ip < end.0);
+                let (depth, end) = step.map_or((self.depth, u64::MAX), |(at, end)| (at, end.0));
+                (self.depth, until) = (depth, end);
             }
             self.arrive(ip);
             self.step(instruction);

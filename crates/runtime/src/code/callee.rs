@@ -27,6 +27,9 @@ pub(super) enum Callee {
     Opaque,
     /// One body for several types of the same shape: what flows through it is not one type.
     Generic,
+    /// As before, a method of a pointer: that in 0; in 1 the dictionary of what the type is made for,
+    /// where the code names it (cmd/compile/internal/noder/reader.go, Go 1.19 to 1.27).
+    GenericMethod,
     /// A function of the program, whose arguments and results flow.
     Plain,
 }
@@ -117,10 +120,17 @@ fn is_generic(name: &str) -> bool {
     name.contains('[')
 }
 
+/// Whether the generic function of this name is a method of a pointer: `(*list[...]).push`, but no
+/// closure in one, `(*list[...]).push.func1`.
+fn is_method(name: &str) -> bool {
+    let receiver = name.split_once('[').is_some_and(|(before, _)| before.contains(".(*"));
+    receiver && name.rsplit_once("]).").is_some_and(|(_, method)| !method.contains(['.', '-']))
+}
+
 /// Names are those of `cmd/compile/internal/typecheck/_builtin/runtime.go`, Go 1.19 to 1.27.
 fn classify(name: &str) -> Callee {
     if is_generic(name) {
-        return Callee::Generic;
+        return if is_method(name) { Callee::GenericMethod } else { Callee::Generic };
     }
     let Some(name) = name.strip_prefix("runtime.") else {
         return match name.starts_with("internal/runtime/") {
@@ -156,8 +166,12 @@ mod tests {
     #[test]
     fn nothing_flows_through_a_function_of_several_types() {
         let generic = ["main.use[...]", "main.use[go.shape.string,go.shape.int]"];
-        for name in generic.into_iter().chain(["main.(*list[go.shape.int]).push"]) {
+        let closure = "main.(*list[go.shape.int]).push.func1";
+        for name in generic.into_iter().chain([closure, "main.list[...].len"]) {
             assert_eq!(classify(name), Callee::Generic, "{name}");
+        }
+        for name in ["main.(*list[...]).push", "main.(*list[go.shape.int]).push"] {
+            assert_eq!(classify(name), Callee::GenericMethod, "{name}");
         }
         assert_eq!(classify("main.use"), Callee::Plain);
         assert_eq!(classify("runtime.mapassign_faststr"), Callee::MapOperation);

@@ -116,7 +116,19 @@ impl Body<'_, '_, '_> {
                 self.used_as(self.argument(2), holds);
                 None
             }
+            Callee::GenericMethod => {
+                self.made_for();
+                None
+            }
             Callee::Barrier | Callee::Opaque | Callee::Generic | Callee::Plain => None,
+        }
+    }
+
+    /// All values that a method is called on with the same dictionary are of the same type.
+    fn made_for(&mut self) {
+        if let Content::Address(dictionary) = self.argument(1) {
+            let receiver = self.sweep.places.receiver(dictionary.get());
+            self.flow(self.argument(0), receiver);
         }
     }
 

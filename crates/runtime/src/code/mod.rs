@@ -12,6 +12,7 @@ pub(crate) mod argument;
 mod body;
 mod callee;
 mod calls;
+mod decode;
 mod facts;
 mod flows;
 mod graph;

@@ -1,10 +1,13 @@
 //! The pass over the code: one function after the other.
 
-use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory};
-use mapscope_binary::{FileVa, Func};
+use std::ops::ControlFlow;
+
+use iced_x86::InstructionInfoFactory;
+use mapscope_binary::Func;
 
 use super::body::Body;
 use super::callee::{Callee, FuncId};
+use super::decode::{self, Code, Decoded};
 use super::joins::Joins;
 use super::receiver::Receivers;
 use super::registers::{ARGUMENTS, CONTEXT, Content, Registers};
@@ -16,70 +19,56 @@ const MAX_CODE: u64 = 1 << 20;
 /// What is needed for one function after the other, so as not to be made anew for each.
 struct Scratch<'n> {
     receivers: Receivers<'n>,
-    instructions: Vec<Instruction>,
     joins: Joins,
     info: InstructionInfoFactory,
-}
-
-impl Scratch<'_> {
-    fn new() -> Self {
-        Scratch {
-            receivers: Receivers::default(),
-            instructions: Vec::new(),
-            joins: Joins::default(),
-            info: InstructionInfoFactory::new(),
-        }
-    }
-
-    /// Takes the instructions of the function whose code begins at `entry`, and where it loops.
-    fn decode(&mut self, entry: FileVa, code: &[u8]) {
-        self.instructions.clear();
-        self.joins.begin(entry.0, code.len());
-        let mut decoder = Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE);
-        while decoder.can_decode() {
-            self.instructions.push(Instruction::default());
-            let Some(instruction) = self.instructions.last_mut() else { return };
-            decoder.decode_out(instruction);
-            if instruction.is_jcc_short_or_near() || instruction.is_jmp_short_or_near() {
-                let target = instruction.near_branch_target();
-                // A function that needs more stack begins again once it has it.
-                if target <= instruction.ip() && target != entry.0 {
-                    self.joins.loops(target);
-                }
-            }
-        }
-    }
 }
 
 impl<'a> Sweep<'_, 'a> {
     pub(super) fn run(&mut self) {
         let go = self.go;
         let Some(table) = go.pclntab() else { return };
-        let mut scratch = Scratch::new();
-        go.progress.begin("reading the code", table.len() as u64);
-        for func in table.funcs() {
+        let (receivers, joins) = (Receivers::default(), Joins::default());
+        let mut scratch = Scratch { receivers, joins, info: InstructionInfoFactory::new() };
+        let codes: Vec<_> = table.funcs().filter_map(|func| Some(self.code(&func)?.1)).collect();
+        go.progress.begin("reading the code", codes.len() as u64);
+        let mut funcs = table.funcs();
+        decode::each(&codes, |decoded| {
+            let next = funcs.find_map(|func| Some((self.code(&func)?.0, func)));
+            let Some((id, func)) = next.filter(|_| !go.progress.cancelled()) else {
+                return ControlFlow::Break(());
+            };
             go.progress.step(1);
-            if go.progress.cancelled() {
-                return;
-            }
-            let Some((id, callee)) = self.callees.get(func.entry()) else { continue };
-            if matches!(callee, Callee::Plain | Callee::Generic) {
-                self.places.begin(id);
-                self.function(id, &func, &mut scratch);
-                self.places.end(id);
-            }
-        }
+            self.places.begin(id);
+            self.function(id, &func, decoded, &mut scratch);
+            self.places.end(id);
+            ControlFlow::Continue(())
+        });
     }
 
-    fn function(&mut self, id: FuncId, func: &Func<'_, 'a>, scratch: &mut Scratch<'a>) {
-        let entry = func.entry();
-        let len = func.end().0.saturating_sub(entry.0).min(MAX_CODE);
-        let Some(code) = self.go.image.elf.bytes_at(entry, len) else { return };
-        scratch.decode(entry, code);
+    /// The code of a function that is gone through, and its number.
+    fn code(&self, func: &Func<'_, 'a>) -> Option<(FuncId, Code<'a>)> {
+        let (id, callee) = self.callees.get(func.entry())?;
+        if !matches!(callee, Callee::Plain | Callee::Generic | Callee::GenericMethod) {
+            return None;
+        }
+        let len = func.end().0.saturating_sub(func.entry().0).min(MAX_CODE);
+        Some((id, (func.entry(), self.go.image.elf.bytes_at(func.entry(), len)?)))
+    }
+
+    fn function(
+        &mut self,
+        id: FuncId,
+        func: &Func<'_, 'a>,
+        decoded: Decoded<'_>,
+        scratch: &mut Scratch<'a>,
+    ) {
         if let Some(holds) = scratch.receivers.of(&self.go.types, func.name()) {
             let first = self.places.argument(id, 0);
             self.tell(first, holds);
         }
+        let len = func.end().0.saturating_sub(func.entry().0).min(MAX_CODE);
+        scratch.joins.begin(func.entry().0, len as usize);
+        decoded.loops.iter().for_each(|target| scratch.joins.loops(*target));
         let registers = self.at_entry(id);
         let mut body = Body {
             sweep: self,
@@ -90,7 +79,7 @@ impl<'a> Sweep<'_, 'a> {
             depth: 0,
             info: &mut scratch.info,
         };
-        body.run(func, &scratch.instructions);
+        body.run(func, decoded.instructions);
     }
 
     fn at_entry(&self, func: FuncId) -> Registers {

@@ -33,11 +33,11 @@ impl Sweep<'_, '_> {
                 break;
             }
         }
-        self.pointees(&mut known);
         for place in several {
             let told = known.of(place).to_vec();
             self.set(&mut known, place, told);
         }
+        self.pointees(&mut known);
         self.facts(known)
     }
 

@@ -90,9 +90,9 @@ fn believed<'t>(
         if fit == Fit::Yes || lost > 0 {
             agree.push(one);
         }
-        if fit != Fit::Yes && lost > 0 {
+        if lost > 0 {
             go.lose(lost);
-            open = true;
+            open |= fit != Fit::Yes;
         }
     }
     match agree.as_slice() {

@@ -1,9 +1,10 @@
 //! The types that the modules list, and what can be found among them without DWARF.
 
 use std::cell::OnceCell;
+use std::hash::BuildHasher;
 
 use mapscope_target::{Addr, MemoryExt};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::{Kind, TypeId, Types};
 use crate::module::Module;
@@ -14,9 +15,13 @@ const MAX_TYPELINKS: u64 = 1 << 22;
 /// More types than this no program has: what more there seem to be is damage.
 const MAX_TYPES: u32 = 1 << 22;
 
-/// Types by the linker's name, those with a descriptor.
+/// Types by the hash of the linker's name, those with a descriptor.
 #[derive(Default)]
-pub(super) struct ByName(OnceCell<FxHashMap<String, TypeId>>);
+pub(super) struct ByName(OnceCell<FxHashMap<u64, TypeId>>);
+
+fn hash(name: &str) -> u64 {
+    FxBuildHasher.hash_one(name)
+}
 
 impl Types<'_> {
     /// Every map type with a descriptor: those that the modules list, and those met so far.
@@ -51,10 +56,11 @@ impl Types<'_> {
     /// The type with this linker's name among those that have a descriptor and that listed types
     /// lead to.
     pub(crate) fn listed(&self, name: &str) -> Option<TypeId> {
-        self.by_name.0.get_or_init(|| self.index()).get(name).copied()
+        let index = self.by_name.0.get_or_init(|| self.index());
+        index.get(&hash(name)).copied().filter(|id| self.linker_name(*id).as_deref() == Some(name))
     }
 
-    fn index(&self) -> FxHashMap<String, TypeId> {
+    fn index(&self) -> FxHashMap<u64, TypeId> {
         self.meet_listed();
         let mut index = FxHashMap::default();
         let mut next = 0;
@@ -62,7 +68,12 @@ impl Types<'_> {
         while (next as usize) < self.len() && next < MAX_TYPES {
             let id = TypeId(next);
             next += 1;
-            if let Some(name) = self.linker_name(id) {
+            let ty = self.get(id);
+            let name = match ty.named {
+                true => self.linker_name(id).map(|name| hash(&name)),
+                false => ty.descriptor.map(|_| hash(&ty.name)),
+            };
+            if let Some(name) = name {
                 index.entry(name).or_insert(id);
             }
         }

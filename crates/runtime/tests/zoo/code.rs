@@ -3,6 +3,7 @@
 use mapscope_runtime::Go;
 use mapscope_runtime::code::Holds;
 use mapscope_runtime::types::{Kind, TypeId};
+use mapscope_target::MemoryExt;
 
 use crate::zoo::each_running;
 
@@ -62,5 +63,26 @@ fn globals_hold_what_dwarf_says() {
             }
         }
         assert!(right >= 19 && silent.len() <= 3, "{variant}: {right} told, {silent:?} not");
+    });
+}
+
+/// Variables that are interfaces with methods, in every program, and what they hold.
+const ERRORS: [(&str, &str); 2] =
+    [("io.EOF", "*errors.errorString"), ("io.ErrNoProgress", "*errors.errorString")];
+
+#[test]
+fn an_itab_is_no_type_descriptor() {
+    each_running(|variant, go| {
+        for (variable, holds) in ERRORS {
+            let Some(at) = go.variable(variable) else { continue };
+            let itab = go.memory().addr(at).unwrap();
+            let (ty, _) = go.dynamic(&itab.0.to_le_bytes(), false).unwrap().unwrap();
+            let descriptor = go.types.get(ty).descriptor.unwrap();
+            assert_eq!(go.types.get(ty).name, holds, "{variant}: {variable}");
+            assert_eq!(go.described(itab), Some(ty), "{variant}: {variable}, its itab");
+            assert_eq!(go.described(descriptor), Some(ty), "{variant}: {variable}, its type");
+        }
+        let eof = go.variable("io.EOF");
+        assert!(eof.is_some(), "{variant}");
     });
 }

@@ -42,7 +42,7 @@ impl<'g, 'a> Hashes<'g, 'a> {
     }
 
     /// How the keys of `map` lie, held against the hash function of map type `ty`; `None` where
-    /// that is not known, or the map cannot be read so far.
+    /// that is not known, or the map is none. What cannot be read counts as keys that cannot.
     pub(super) fn place(
         &self,
         map: &MapAt,
@@ -65,7 +65,8 @@ impl<'g, 'a> Hashes<'g, 'a> {
         };
         let (placed, lost) = go.apart(|| go.shape.place(go.reader(), map, &mut hash).ok());
         subject.lost += lost;
-        let placed = placed?;
+        let unread = Placement { unread: lost as u64, ..Placement::default() };
+        let placed = placed.or((lost > 0).then_some(unread))?;
         subject.placed.0.push((class.number, slots, placed));
         Some(placed)
     }

@@ -192,8 +192,12 @@ impl<'g, 'a> MapTypes<'g, 'a> {
     }
 
     fn stands_alone(&self, addr: Addr) -> bool {
-        let (alone, _) = self.go.apart(|| self.go.shape.stands_alone(self.go.reader(), addr));
-        alone.unwrap_or(false)
+        let (alone, lost) = self.go.apart(|| self.go.shape.stands_alone(self.go.reader(), addr));
+        let alone = alone.unwrap_or(false);
+        if !alone {
+            self.go.lose(lost);
+        }
+        alone
     }
 
     /// Whether there may be types that were not met, as something could not be read.

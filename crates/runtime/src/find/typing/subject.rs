@@ -14,7 +14,8 @@ use crate::types::{SlotLayout, TypeId};
 /// One map whose type is in question.
 pub(super) struct Subject {
     pub(super) addr: Addr,
-    arrays: Option<Result<Vec<Array>, Fit>>,
+    /// Its arrays, as far as they can be told, and how many reads were lost that would tell more.
+    arrays: Option<(Option<Vec<Array>>, usize)>,
     samples: Vec<Rc<Sample>>,
     /// Whether values of a type can be at the keys or elems of a sample, as far as was asked.
     values: Vec<(Asked, Fit)>,
@@ -53,7 +54,7 @@ impl Subject {
 
     /// Whether it could not even be read what arrays the map has.
     pub(super) fn is_unread(&self) -> bool {
-        matches!(self.arrays, Some(Err(Fit::Open)))
+        matches!(self.arrays, Some((None, 1..)))
     }
 
     /// Whether the arrays of the map are of the size that buckets or groups of this layout take:
@@ -62,21 +63,18 @@ impl Subject {
         let Some(slots) = map.slots else { return Fit::No };
         let lost = &mut self.lost;
         // How many blocks they have is in the header, whatever the layout.
-        let arrays = self.arrays.get_or_insert_with(|| {
+        let (arrays, unread) = self.arrays.get_or_insert_with(|| {
             let (arrays, more) = go.apart(|| go.shape.arrays(go.reader(), map).ok());
             *lost += more;
-            arrays.ok_or(Fit::of(false, more))
+            (arrays, more)
         });
-        let arrays = match arrays {
-            Ok(arrays) => arrays,
-            Err(fit) => return *fit,
-        };
+        let Some(arrays) = arrays else { return Fit::of(false, *unread) };
         let mut blocks = arrays.iter().filter(|a| a.count > 0 && a.blocks && !a.on_stack);
         let fit = blocks.all(|array| {
             let need = array.count.saturating_mul(slots.block_size);
             array.bytes == go.heap.rounded(need, !slots.pointer_free)
         });
-        Fit::of(fit, 0)
+        Fit::of(fit, *unread)
     }
 
     /// Whether the first keys and elems of the map decode as those of map type `ty`; fewer are
