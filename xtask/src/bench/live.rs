@@ -35,13 +35,19 @@ impl Bench {
 
     /// Every map of a process that runs.
     pub(crate) fn live_ls(&self, title: &str, target: &mut Workload) -> Line {
+        self.live_ls_of(title, target, true)
+    }
+
+    /// The same of a program whose variables may have no names.
+    pub(crate) fn live_ls_of(&self, title: &str, target: &mut Workload, named: bool) -> Line {
         let pid = target.pid().to_string();
         let maps = self.out("live.ndjson");
         let expected = field(&target.truth, "maps");
         let command = || Ok(self.mapscope_ls(Path::new(&pid), &maps));
         self.still(target, title, &command, "", &|_| {
             let own = field(&last(&fs::read_to_string(&maps)?), "pause_ns").unwrap_or(0);
-            Ok(format!("{}; it says {:.1} ms", listed(&maps, expected)?, own as f64 / 1e6))
+            let listed = listed(&maps, expected, named)?;
+            Ok(format!("{listed}; it says {:.1} ms", own as f64 / 1e6))
         })
     }
 

@@ -90,7 +90,8 @@ fn release_tables(options: &Options, bench: &Bench, release: &str) -> Result<Vec
     if options.has(Row::Owners) {
         let mut target = Workload::start(&exe, options.scale, Beside::Owners)?;
         let title = format!(
-            "live `ls` where each of 10 million records leads to a holder of a map, {}",
+            "live `ls` where each of {} records leads to a holder of a map, {}",
+            10_000_000 / options.scale,
             questions::about(&target.truth)
         );
         tables.push(Table { title, lines: vec![bench.live_ls("mapscope ls", &mut target)] });
@@ -111,10 +112,11 @@ fn release_tables(options: &Options, bench: &Bench, release: &str) -> Result<Vec
 fn stripped(options: &Options, bench: &Bench, [whole, bare]: [&Path; 2]) -> Result<Table> {
     let mut lines = Vec::new();
     let mut title = String::new();
-    for (name, exe) in [("mapscope ls, DWARF", whole), ("mapscope ls, `-s -w`", bare)] {
+    let ways = [("mapscope ls, DWARF", whole, true), ("mapscope ls, `-s -w`", bare, false)];
+    for (name, exe, named) in ways {
         let mut target = Workload::start(exe, options.scale, Beside::Ballast(0))?;
         title = format!("live `ls` without DWARF, {}", questions::about(&target.truth));
-        lines.push(bench.live_ls(name, &mut target));
+        lines.push(bench.live_ls_of(name, &mut target, named));
     }
     Ok(Table { title, lines })
 }
