@@ -37,7 +37,7 @@ impl Central {
             central: mheap.central?,
             stride: source.place("runtime.mheap", "central")?.size.checked_div(classes)?,
             classes,
-            sets: [partial, partial + set.size, full, full + set.size],
+            sets: [partial, partial.wrapping_add(set.size), full, full.wrapping_add(set.size)],
             set,
             entries: SpanSetBlock::load(source).ok()?.spans,
             caches: Mcache::load(source).ok()?.alloc,
@@ -98,7 +98,9 @@ impl Heap<'_> {
         if head >= tail {
             return Ok(());
         }
-        let limit = self.most / self.geometry.page_size;
+        // As many as the process can have pages, and as many that were listed before.
+        let most = (self.most / self.geometry.page_size).saturating_mul(2);
+        let limit = most.saturating_sub(list.len() as u64);
         if tail - head > limit {
             return Err(Fault::new(set, Why::TooLong { len: tail - head, limit }));
         }

@@ -25,10 +25,10 @@ impl SizeClasses {
         self.0.get(usize::from(class)).map(|size| u64::from(*size))
     }
 
-    /// The number of the class whose objects are of exactly this size.
+    /// The number of the class whose objects are of exactly this size; there are 68 classes.
     pub(super) fn number(&self, size: u64) -> Option<u8> {
         let number = self.0.iter().position(|class| u64::from(*class) == size)?;
-        u8::try_from(number).ok().filter(|number| *number > 0)
+        u8::try_from(number).ok().filter(|number| (1..128).contains(number))
     }
 
     /// The largest class; 0 without a table.
