@@ -86,6 +86,13 @@ impl Carrier {
         self.steps == first.steps && self.inner.begins(&first.inner)
     }
 
+    /// The same without the times in front of the line itself, which some loggers put before the first line
+    /// of what they write only.
+    pub(super) fn without_times(&self) -> Option<Carrier> {
+        let bare = || Carrier { steps: self.steps.clone(), inner: Prefix::default() };
+        self.is_plain().then(bare)
+    }
+
     /// Whether nothing but times stands in front of the lines.
     pub(super) fn is_plain(&self) -> bool {
         !self.steps.is_empty() || self.inner.is_plain()
@@ -126,7 +133,8 @@ impl Member {
         let (name, value) = members.get(index)?.clone();
         let says = value.contains("panic: ")
             || value.contains("fatal error: ")
-            || value.contains("panic serving ");
+            || value.contains("panic serving ")
+            || value.contains("[PANIC RECOVER] ");
         let words = members
             .iter()
             .map(|(_, value)| value.as_str())
@@ -144,7 +152,9 @@ impl Member {
 
 /// Where in a line a crash text begins, if one does.
 pub(super) fn anchor(line: &str) -> Option<usize> {
-    const WORDS: [&str; 7] = [
+    const WORDS: [&str; 9] = [
+        "[PANIC RECOVER] ",
+        "[Recovery] ",
         "panic: ",
         "fatal error: ",
         "http: panic serving ",

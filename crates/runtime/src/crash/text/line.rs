@@ -1,6 +1,7 @@
 //! What one line of a crash text says, as `runtime/traceback.go` and `runtime/panic.go` print them
 //! from Go 1.19 to 1.27.
 
+use super::recovered::{echo, is_gin, logged};
 use super::{FrameText, Route, Said, Signal};
 
 /// A line of a crash text.
@@ -103,7 +104,11 @@ fn said(bare: &str) -> Option<Said> {
         }
         return Some(plain(text, Route::Panic));
     }
-    served(bare).map(|text| plain(text, Route::Logged)).or_else(|| {
+    if is_gin(bare) {
+        return Some(logged(""));
+    }
+    let words = served(bare).or_else(|| echo(bare).map(|(words, _)| words));
+    words.map(logged).or_else(|| {
         let signals = ["SIGQUIT: quit", "SIGABRT: abort", "SIGTRAP: trace trap", "SIGSYS: bad"];
         let signal = signals.iter().any(|signal| bare.starts_with(signal));
         signal.then(|| plain(bare, Route::Signal))
@@ -176,7 +181,7 @@ fn elided(bare: &str) -> Option<u64> {
 }
 
 /// A file and a line, `+0x1d`, and what `GOTRACEBACK=system` adds.
-fn place(bare: &str) -> Option<Place> {
+pub(super) fn place(bare: &str) -> Option<Place> {
     let (place, offset) = match bare.split_once(" +0x") {
         Some((place, rest)) => {
             let digits = rest.split(' ').next().unwrap_or_default();

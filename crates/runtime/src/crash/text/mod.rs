@@ -10,6 +10,7 @@ mod foreign;
 mod line;
 mod open;
 mod prefix;
+mod recovered;
 mod scan;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::carrier::Carrier;
 use super::line::{Header, Line, Place};
+use super::recovered::{self, Style};
 use super::{CrashText, FrameText, GoroutineText, Route, Said};
 use crate::crash::Kind;
 
@@ -45,6 +46,8 @@ pub(super) struct Open {
     pending: Option<FrameText>,
     /// What the frames that come are of.
     of: Of,
+    /// How the stack is printed, if not as Go does.
+    style: Option<Style>,
     /// An empty line was the last.
     blank: bool,
     frames: usize,
@@ -73,6 +76,7 @@ impl Open {
             text: CrashText { line, ..CrashText::default() },
             pending: None,
             of: Of::Nothing,
+            style: None,
             blank: false,
             frames: 0,
             strays: 0,
@@ -86,12 +90,84 @@ impl Open {
 
     /// Takes a line of its source.
     pub(super) fn take(&mut self, line: &str) -> Took {
-        let Some(line) = Line::of(line) else { return self.stray() };
+        if let Some((words, head)) = recovered::echo(line) {
+            return match self.line(Line::Said(recovered::logged(words), false)) {
+                Took::Yes => self.take(head),
+                other => other,
+            };
+        }
+        let read = match self.styled(line) {
+            Some(Style::Gin) => return self.gin(line),
+            Some(style) => style.line(line),
+            None => Line::of(line),
+        };
+        let Some(line) = read else { return self.stray() };
         let took = self.line(line);
+        if took == Took::Yes && self.is_wordless() {
+            self.carrier = self.carrier.without_times().unwrap_or_else(|| self.carrier.clone());
+        }
         if took == Took::Yes {
             self.text.strays += u64::from(std::mem::take(&mut self.strays));
         }
         took
+    }
+
+    /// How the stack is printed that the line is of, if not as Go does: then the program has recovered.
+    fn styled(&mut self, line: &str) -> Option<Style> {
+        if self.style.is_none() && self.waits() {
+            let wordless =
+                self.text.route() == Some(Route::Logged) && self.text.message() == Some("");
+            self.style = if wordless { Some(Style::Gin) } else { Style::of(line) };
+            if self.style == Some(Style::Chi) {
+                self.begin_stack();
+            }
+        }
+        self.style
+    }
+
+    /// Whether it is what gin writes, and its words are still to come.
+    fn is_wordless(&self) -> bool {
+        self.text.route() == Some(Route::Logged) && self.text.message() == Some("")
+    }
+
+    /// A stack begins that has no head, of a panic that was recovered.
+    fn begin_stack(&mut self) {
+        if let Some(said) = self.text.chain.last_mut() {
+            said.route = Route::Logged;
+        }
+        self.text.goroutines.push(GoroutineText::default());
+        self.of = Of::Goroutine;
+    }
+
+    /// Takes a line of what gin writes: before the stack, the last that is not empty has the words.
+    fn gin(&mut self, line: &str) -> Took {
+        if matches!(Line::of(line), Some(Line::Goroutine(_))) || recovered::has_gin(line) {
+            return Took::Anew;
+        }
+        if let Some(frame) = recovered::at(line) {
+            match self.of {
+                Of::Nothing => self.begin_stack(),
+                _ => self.flush(),
+            }
+            self.blank = false;
+            self.pending = Some(frame);
+            return Took::Yes;
+        }
+        if let Some(mut frame) = self.pending.take() {
+            let function = recovered::function(line, &frame.file);
+            let known = function.is_some();
+            frame.function = function.unwrap_or_default();
+            self.push(frame);
+            return if known { Took::Yes } else { self.stray() };
+        }
+        match self.text.chain.last_mut().filter(|_| self.of == Of::Nothing) {
+            Some(said) if !line.trim().is_empty() => {
+                said.text = line.trim().chars().take(MAX_MESSAGE).collect();
+                Took::Yes
+            }
+            Some(_) => Took::Stray,
+            None => self.stray(),
+        }
     }
 
     /// Takes the line before, where the text begins with `lines`, the place of a call: its head is cut

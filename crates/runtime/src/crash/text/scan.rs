@@ -23,8 +23,16 @@ const MAX_OPEN: usize = 8;
 const SILENCE: u64 = 20_000;
 
 /// A line without any of these begins no crash text.
-const WORDS: [&str; 7] =
-    ["panic: ", "fatal error: ", "goroutine ", "panic serving ", "SIGQUIT: ", "SIGABRT: ", " +0x"];
+const WORDS: [&str; 8] = [
+    "panic: ",
+    "fatal error: ",
+    "goroutine ",
+    "panic serving ",
+    "panic recovered:",
+    "SIGQUIT: ",
+    "SIGABRT: ",
+    " +0x",
+];
 
 /// What else is known of a log when all of it was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -274,3 +274,83 @@ fn garbled_texts() {
         }
     }
 }
+
+/// gin 1.12 in debug mode, with the times that package log puts before the first line.
+const GIN: &str = "\u{1b}[31m2026/11/21 14:57:00 [Recovery] 2026/11/21 - 14:57:00 panic recovered:
+GET /ping HTTP/1.1
+Host: example.com
+
+
+assignment to entry in nil map
+/usr/lib/go/src/internal/runtime/maps/runtime_faststr.go:265 (0x41468c)
+\tmapassign_faststr: panic(errNilAssign)
+/src/web/main.go:18 (0xa918cb)
+\t(*svc).put: func (s *svc) put(k string) { s.cache[k] = 1 }
+/src/gin@v1.12.0/context.go:192 (0xa3e09e)
+\t(*Context).Next: c.handlers[c.index](c)
+/usr/lib/go/src/runtime/asm_amd64.s:1771 (0x4922c0)
+\tgoexit: BYTE\t$0x90\t// NOP
+\u{1b}[0m
+[GIN] 2026/11/21 - 14:57:00 | 500 |     1.2ms |  | GET      \"/ping\"
+";
+
+#[test]
+fn what_gin_has_recovered() {
+    for log in [GIN.to_owned(), GIN.repeat(2), format!("starting\n{GIN}")] {
+        let text = read(&log).0.pop().unwrap();
+        assert_eq!((text.kind(), text.route()), (Some(Kind::NilMapWrite), Some(Route::Logged)));
+        let frames = &text.died().unwrap().frames;
+        let names: Vec<&str> = frames.iter().map(|frame| frame.function.as_str()).collect();
+        let wanted =
+            ["runtime.mapassign_faststr", "(*svc).put", "(*Context).Next", "runtime.goexit"];
+        assert_eq!(names, wanted);
+        let died = &frames[text.culprit().unwrap()];
+        assert_eq!((died.file.as_str(), died.line), ("/src/web/main.go", 18));
+        assert!(!text.cut);
+    }
+    assert_eq!(read(&GIN.repeat(2)).0.len(), 2);
+}
+
+/// echo 4.16, by its own logger.
+const ECHO: &str = r#"{"time":"2026-11-21T14:57:00.8Z","level":"-","prefix":"echo","file":"recover.go","line":"119","message":"[PANIC RECOVER] assignment to entry in nil map goroutine 1 [running]:\nmain.main.Recover.RecoverWithConfig.func4.1.1()\n\t/src/echo/middleware/recover.go:99 +0x155\npanic({0xb54000?, 0x11e0280?})\n\t/usr/lib/go/src/runtime/panic.go:860 +0x13a\nmain.(*svc).put(0x7fdb9c7b0a00?, {0xbf6639?, 0x11faac0?})\n\t/src/web/main.go:18 +0x2c\nmain.main()\n\t/src/web/main.go:34 +0x5b4\n\n"}"#;
+
+#[test]
+fn what_echo_has_recovered() {
+    let plain = "[PANIC RECOVER] assignment to entry in nil map goroutine 1 [running]:\n\
+                 main.f()\n\t/src/echo/recover.go:99 +0x155\npanic({0xb54000?, 0x11e0280?})\n\t\
+                 /usr/lib/go/src/runtime/panic.go:860 +0x13a\nmain.(*svc).put(0x7fdb9c7b0a00?)\n\t\
+                 /src/web/main.go:18 +0x2c\nmain.main()\n\t/src/web/main.go:34 +0x5b4\n";
+    for log in [ECHO, plain] {
+        let text = read(log).0.pop().unwrap();
+        assert_eq!((text.kind(), text.route()), (Some(Kind::NilMapWrite), Some(Route::Logged)));
+        let died = text.died().unwrap();
+        assert_eq!((died.id, died.state.as_str()), (Some(1), "running"));
+        assert_eq!(died.frames[text.culprit().unwrap()].function, "main.(*svc).put");
+    }
+}
+
+/// chi 5.5.
+const CHI: &str = "
+ panic: assignment to entry in nil map
+\u{20}
+ -> main.(*svc).put
+ ->   /src/web/main.go:18
+
+    main.main.func3
+      /src/web/main.go:38
+    net/http.HandlerFunc.ServeHTTP
+      /usr/lib/go/src/net/http/server.go:2284
+    main.main
+      /src/web/main.go:39
+\u{20}   
+";
+
+#[test]
+fn what_chi_has_recovered() {
+    let text = read(CHI).0.pop().unwrap();
+    assert_eq!((text.kind(), text.route()), (Some(Kind::NilMapWrite), Some(Route::Logged)));
+    let frames = &text.died().unwrap().frames;
+    assert_eq!(frames.len(), 4);
+    let died = &frames[text.culprit().unwrap()];
+    assert_eq!((died.function.as_str(), died.line), ("main.(*svc).put", 18));
+}
