@@ -5,6 +5,7 @@ use mapscope_binary::FileVa;
 use super::body::Body;
 use super::callee::{Callee, FuncId};
 use super::holds::Holds;
+use super::instance::Instance;
 use super::place::PlaceId;
 use super::registers::{ARGUMENTS, Content};
 use crate::types::TypeId;
@@ -124,12 +125,19 @@ impl Body<'_, '_, '_> {
         }
     }
 
-    /// All values that a method is called on with the same dictionary are of the same type.
+    /// A method of a generic type is called, which is told by a dictionary what the type is made for.
     fn made_for(&mut self) {
-        if let Content::Address(dictionary) = self.argument(1) {
-            let receiver = self.sweep.places.receiver(dictionary.get());
-            self.flow(self.argument(0), receiver);
-        }
+        let Content::Address(dictionary) = self.argument(1) else { return };
+        let (place, pointer) = match self.argument(0) {
+            Content::Of(place) => {
+                self.sweep.read(place);
+                (place, true)
+            }
+            Content::Address(va) => (self.sweep.places.global(va.get()), false),
+            Content::Frame(slot) => (self.sweep.places.slot(slot), false),
+            Content::Known(_) | Content::Unknown => return,
+        };
+        self.sweep.instances.push(Instance { dictionary: dictionary.get(), place, pointer });
     }
 
     fn count_use(&mut self, ty: TypeId) {

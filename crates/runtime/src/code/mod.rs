@@ -17,6 +17,7 @@ mod facts;
 mod flows;
 mod graph;
 mod holds;
+mod instance;
 mod joins;
 mod known;
 mod operands;

@@ -19,8 +19,6 @@ pub(super) enum Place {
     /// The word at this offset of what the word at the other place points to; through how many
     /// pointers it was come to.
     Field(PlaceId, u32, u8),
-    /// What methods of a generic type are called on that are passed the same dictionary.
-    Receiver,
 }
 
 /// A number for each place met.
@@ -44,8 +42,6 @@ pub(super) struct Places {
     registers: u32,
     others: Vec<Place>,
     globals: FxHashMap<FileVa, PlaceId>,
-    /// Of generic types, by their dictionaries.
-    receivers: FxHashMap<FileVa, PlaceId>,
     fields: FxHashMap<(PlaceId, u32), PlaceId>,
     recent: Recent<(PlaceId, u32), PlaceId>,
     slots: Slots,
@@ -60,7 +56,6 @@ impl Places {
             registers: functions as u32 * EACH,
             others: Vec::new(),
             globals: FxHashMap::default(),
-            receivers: FxHashMap::default(),
             fields: FxHashMap::default(),
             recent: Recent::default(),
             slots: Slots::default(),
@@ -111,12 +106,6 @@ impl Places {
         *self.globals.entry(va).or_insert_with(|| Places::add(others, registers, Place::Global(va)))
     }
 
-    /// What methods are called on with the dictionary at `va`.
-    pub(super) fn receiver(&mut self, va: FileVa) -> PlaceId {
-        let (others, registers) = (&mut self.others, self.registers);
-        *self.receivers.entry(va).or_insert_with(|| Places::add(others, registers, Place::Receiver))
-    }
-
     /// The word at `offset` of the frames of the function under way.
     pub(super) fn slot(&mut self, offset: i32) -> PlaceId {
         let (others, registers) = (&mut self.others, self.registers);
@@ -142,7 +131,6 @@ impl Places {
             Place::Global(va) => self.globals.get(&FileVa(va.0.checked_sub(8)?)).copied(),
             Place::Slot(offset) => self.slots.get(offset.checked_sub(8)?),
             Place::Field(of, offset, _) => self.fields.get(&(of, offset.checked_sub(8)?)).copied(),
-            Place::Receiver => None,
         }
     }
 
@@ -164,7 +152,7 @@ impl Places {
     pub(super) fn fields(&self) -> impl Iterator<Item = (PlaceId, PlaceId)> + Clone {
         self.others.iter().zip(self.registers..).filter_map(|(place, id)| match place {
             Place::Field(of, ..) => Some((*of, PlaceId(id))),
-            Place::Global(_) | Place::Slot(_) | Place::Receiver => None,
+            Place::Global(_) | Place::Slot(_) => None,
         })
     }
 
@@ -172,7 +160,7 @@ impl Places {
     pub(super) fn field_offset(&self, field: PlaceId) -> Option<u32> {
         match self.get(field)? {
             Place::Field(_, offset, _) => Some(offset),
-            Place::Global(_) | Place::Slot(_) | Place::Receiver => None,
+            Place::Global(_) | Place::Slot(_) => None,
         }
     }
 
@@ -182,7 +170,7 @@ impl Places {
         let met = self.others[first as usize..end as usize].iter().zip(self.registers + first..);
         met.filter_map(|(place, id)| match place {
             Place::Slot(offset) => Some((*offset, PlaceId(id))),
-            Place::Global(_) | Place::Field(..) | Place::Receiver => None,
+            Place::Global(_) | Place::Field(..) => None,
         })
     }
 }

@@ -17,6 +17,7 @@ const MAX_ROUNDS: usize = 24;
 
 impl Sweep<'_, '_> {
     pub(super) fn solve(mut self) -> Facts {
+        self.sync_maps();
         self.spread_read();
         let mut known = Known::nothing(self.places.len());
         let mut fresh = self.direct(&mut known);

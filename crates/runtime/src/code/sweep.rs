@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use super::callee::Callees;
 use super::flows::Flows;
 use super::holds::Holds;
+use super::instance::Instance;
 use super::place::{PlaceId, Places};
 use super::recent::Recent;
 use crate::Go;
@@ -32,6 +33,7 @@ pub(super) struct Sweep<'g, 'a> {
     data_words: Recent<TypeId, Option<Holds>>,
     /// Places where the type word of an interface was stored.
     pub(super) type_words: FxHashMap<PlaceId, TypeId>,
+    pub(super) instances: Vec<Instance>,
 }
 
 impl<'g, 'a> Sweep<'g, 'a> {
@@ -54,6 +56,7 @@ impl<'g, 'a> Sweep<'g, 'a> {
             words: Recent::default(),
             data_words: Recent::default(),
             type_words: FxHashMap::default(),
+            instances: Vec::new(),
         })
     }
 
