@@ -6,6 +6,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use anyhow::Context;
+use flate2::bufread::MultiGzDecoder;
 use mapscope_analysis::{Brief, LogAutopsy, MAX_LISTED, fit};
 use mapscope_report::Note;
 use mapscope_runtime::crash::Kind;
@@ -22,6 +23,9 @@ use crate::session::Session;
 
 /// Bytes of a log that are read at once.
 const BUFFER: usize = 256 << 10;
+
+/// What gzip writes first (RFC 1952, 2.3.1): its mark, and that it deflates.
+const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
 
 /// Whether TARGET is a log: standard input, or a file that is nothing else.
 pub(crate) fn is_log(target: &str) -> bool {
@@ -160,6 +164,9 @@ fn read(target: &str, found: &mut Found, progress: &Progress) -> anyhow::Result<
         },
     };
     let mut log: Box<dyn BufRead> = Box::new(BufReader::with_capacity(BUFFER, from));
+    if log.fill_buf()?.starts_with(&GZIP) {
+        log = Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(log)));
+    }
     progress.begin("reading the log", 0);
     let mut go_on = |_| !progress.cancelled();
     Ok(Scanner::new()?.read(&mut log, &mut go_on, &mut |text| found.take(text))?)

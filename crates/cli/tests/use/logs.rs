@@ -102,3 +102,20 @@ fn a_text_that_is_cut_off() {
     assert_eq!(alone.code, Some(3), "{}", alone.stderr);
     assert!(alone.stdout.contains("\"nil map write\""));
 }
+
+#[test]
+fn compressed_by_gzip() {
+    let pack = |text: &[u8]| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packed.write_all(text).expect("room");
+        packed.finish().expect("room")
+    };
+    // Rotated logs are often several in one.
+    let packed = [pack(b"starting\n"), pack(TEXT.as_bytes())].concat();
+    let found = autopsy(&file("packed.log.gz", &packed));
+    assert_eq!(found.code, Some(1), "{}", found.stderr);
+    let report: serde_json::Value = serde_json::from_str(&found.stdout).expect("JSON");
+    assert_eq!(report["crash"]["kind"], "nil map write");
+    assert_eq!(report["log"]["line"], 2);
+    autopsy(&file("cut.log.gz", &packed[..packed.len() - 20])).fails("cannot read the log");
+}
