@@ -65,12 +65,12 @@ impl Analysis for Autopsy<'_> {
             message: format!("there is no death to explain: {why}"),
             hint: Some("autopsy explains the core of a program that died".into()),
         })?;
-        let frames: Vec<Frame<'_, '_>> = match (scheduler.unwinder(go, &threads), &crash.goroutine)
-        {
-            (Some(unwinder), Some(died)) => unwinder.goroutine(died).take(MAX_FRAMES).collect(),
-            _ => Vec::new(),
-        };
-        let scene = Scene::of(go, &scheduler, &threads, &crash, &frames);
+        let unwinder = scheduler.unwinder(go, &threads);
+        let stack = unwinder.zip(crash.goroutine.as_ref());
+        let stack = stack.map(|(unwinder, died)| unwinder.stack(died, MAX_FRAMES));
+        let registers = stack.as_ref().and_then(|stack| stack.registers);
+        let frames: Vec<Frame<'_, '_>> = stack.map_or_else(Vec::new, |stack| stack.frames);
+        let scene = Scene::of(go, &scheduler, &threads, &crash, &frames, registers);
         sink.head(&head(go, self.name()))?;
         sink.fields("crash", "what happened", &what(&crash))?;
         let mut missing = Vec::new();

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use mapscope_report::{Cell, Column, Note, Sink, Table};
-use mapscope_runtime::crash::{Suspect, stands, suspects};
+use mapscope_runtime::crash::{Left, Suspect, left, stands, suspects};
 use mapscope_runtime::holders::{Held, Holders, Op, Sure};
 use mapscope_runtime::types::TypeId;
 use mapscope_target::Addr;
@@ -30,6 +30,8 @@ enum Party {
     Proven,
     /// It is in an operation, and has the map somewhere.
     Likely,
+    /// Below its stack pointer lies what an operation on the map has left there.
+    Left,
     /// A variable or a pointer that is alive holds the map.
     Suspect,
     /// It stands in a function that works on maps of this type.
@@ -52,6 +54,7 @@ impl Party {
         match self {
             Party::Proven => "proven",
             Party::Likely => "likely",
+            Party::Left => "left",
             Party::Suspect => "suspect",
             Party::Near => "near",
             Party::Trace => "trace",
@@ -80,6 +83,7 @@ pub(super) fn emit(
     let holders = go.holders_of(map).map_err(|why| Error::Unreadable(why.to_string()))?;
     missing.extend(holders.missing.iter().cloned());
     let mut others: Vec<Other> = holding(&holders, scene.died);
+    take_left(scene, map, &mut others);
     let near = ty.map_or_else(Vec::new, |ty| suspects(go, scene.scheduler, scene.threads, ty));
     let mut seen: HashSet<u64> = others.iter().map(|other| other.goroutine).collect();
     seen.insert(scene.died);
@@ -109,6 +113,22 @@ pub(super) fn emit(
     let matters =
         |other: &Other| Matters { goroutine: other.goroutine, role: other.party.word().into() };
     Ok(others.iter().map(matters).collect())
+}
+
+/// Adds, or says of those that are known only to have the map, who has left an operation on it.
+fn take_left(scene: &Scene<'_, '_, '_, '_>, map: Addr, others: &mut Vec<Other>) {
+    let sure = others.iter().filter(|other| other.party < Party::Left);
+    let mut known: HashSet<u64> = sure.map(|other| other.goroutine).collect();
+    known.insert(scene.died);
+    let left = left(scene.go, scene.scheduler, scene.threads, map, &known);
+    for Left { goroutine, op, function } in left {
+        others.retain(|other| other.goroutine != goroutine);
+        let why = format!(
+            "has left a {op} of the map: below its stack pointer lie the return to {function} and the \
+             map"
+        );
+        others.push(Other { party: Party::Left, goroutine, op: Some(op), why });
+    }
 }
 
 /// A goroutine that stands in code which works on such maps.

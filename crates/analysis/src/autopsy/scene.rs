@@ -11,7 +11,7 @@ use mapscope_runtime::origin::{Body, Made, Origin, Resolver};
 use mapscope_runtime::stack::{Frame, Known};
 use mapscope_runtime::types::{Kind, TypeId};
 use mapscope_runtime::{Decoder, Go, Limits};
-use mapscope_target::{Addr, Thread};
+use mapscope_target::{Addr, Registers, Thread};
 
 /// The stack on which a program died.
 pub(super) struct Scene<'f, 'p, 'g, 'a> {
@@ -79,7 +79,7 @@ pub(super) struct Followed<'g, 'a> {
 }
 
 impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
-    /// The scene on a stack, the innermost frame first; `None` where it shows no function of the
+    /// The scene on a stack, the innermost frame first, with the registers there; `None` where it shows no function of the
     /// program.
     pub(super) fn of(
         go: &'g Go<'a>,
@@ -87,6 +87,7 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         threads: &'f [Thread],
         crash: &Crash,
         frames: &'f [Frame<'p, 'a>],
+        registers: Option<Registers>,
     ) -> Option<Scene<'f, 'p, 'g, 'a>> {
         let culprit = crash.culprit(frames)?;
         let died = crash.goroutine.as_ref()?;
@@ -98,7 +99,7 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
             died: died.id,
             goroutines,
             frames,
-            resolver: Resolver::new(go, frames),
+            resolver: Resolver::new(go, frames).with_registers(registers),
             user: culprit.user,
             operation: culprit.operation,
         })

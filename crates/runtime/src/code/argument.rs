@@ -57,6 +57,16 @@ pub(crate) fn kept(go: &Go<'_>, func: &Func<'_, '_>, argument: u8, at: FileVa) -
     registers.map(Kept::Register).chain(holds.slots.iter().copied().map(Kept::Slot)).collect()
 }
 
+/// Every slot of the frame of `func` that its code puts the argument in which came in the register of
+/// the DWARF number `argument`, so many bytes from the frame's canonical address.
+pub(crate) fn slots(go: &Go<'_>, func: &Func<'_, '_>, argument: u8) -> Vec<i64> {
+    let states = follow(go, func, argument).unwrap_or_default();
+    let mut slots: Vec<i64> = states.into_values().flat_map(|holds| holds.slots).collect();
+    slots.sort_unstable();
+    slots.dedup();
+    slots
+}
+
 /// What holds the argument before each instruction that can be reached.
 fn follow(go: &Go<'_>, func: &Func<'_, '_>, argument: u8) -> Option<FxHashMap<u64, Holds>> {
     let (entry, end) = (func.entry(), func.end());

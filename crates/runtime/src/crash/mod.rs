@@ -2,6 +2,7 @@
 
 mod caught;
 mod kind;
+mod left;
 mod message;
 mod sites;
 mod suspects;
@@ -22,6 +23,7 @@ use crate::{Go, OpenError};
 use message::Message;
 
 pub use kind::{Advice, Kind};
+pub use left::{Left, left};
 pub use message::said;
 pub use sites::{Site, sites};
 pub use suspects::{Suspect, Work, suspects, works};

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use mapscope_binary::FileVa;
-use mapscope_target::{Addr, MemoryExt};
+use mapscope_target::{Addr, MemoryExt, Registers};
 use rustc_hash::FxHashMap;
 
 use super::effect::argument_register;
@@ -16,6 +16,8 @@ use crate::stack::Frame;
 
 /// Callers asked for what a function was called with, and pointers followed.
 const MAX_DEPTH: u8 = 24;
+/// Registers that arguments come in (cmd/compile/abi-internal.md).
+const MAX_ARGUMENTS: u8 = 9;
 
 /// Finds what values were, in the frames of one stack.
 ///
@@ -26,13 +28,21 @@ const MAX_DEPTH: u8 = 24;
 pub struct Resolver<'f, 'p, 'g, 'a> {
     go: &'g Go<'a>,
     frames: &'f [Frame<'p, 'a>],
+    /// At the innermost frame, where they are known.
+    registers: Option<Registers>,
     bodies: RefCell<FxHashMap<FileVa, Option<Rc<Body<'g, 'a>>>>>,
 }
 
 impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
     /// A resolver for values of `frames`, the innermost first.
     pub fn new(go: &'g Go<'a>, frames: &'f [Frame<'p, 'a>]) -> Resolver<'f, 'p, 'g, 'a> {
-        Resolver { go, frames, bodies: RefCell::default() }
+        Resolver { go, frames, registers: None, bodies: RefCell::default() }
+    }
+
+    /// The same, where these registers are known at the innermost frame.
+    #[must_use]
+    pub fn with_registers(self, registers: Option<Registers>) -> Resolver<'f, 'p, 'g, 'a> {
+        Resolver { registers, ..self }
     }
 
     /// The code of the function of frame `number`.
@@ -81,7 +91,9 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
             Made::Address(va) => Some(self.go.addr_of(*va).0),
             Made::Frame(slot) => Some(offset(frame.cfa, i64::from(*slot))?.0),
             Made::Stacked(slot) => self.go.memory().u64(offset(frame.cfa, i64::from(*slot))?).ok(),
-            Made::Argument(argument) => self.passed(number + 1, *argument, depth),
+            Made::Argument(argument) => self
+                .handed_on(number, *argument, depth)
+                .or_else(|| self.passed(number + 1, *argument, depth)),
             Made::Word { base, index, offset } => {
                 let at = self.address(number, base, index.as_ref(), *offset, depth)?;
                 self.go.memory().u64(at).ok()
@@ -91,6 +103,45 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
             }
             Made::Context | Made::Result { .. } | Made::Either(_) | Made::Unknown => None,
         }
+    }
+
+    /// What frame `number` was called with, where that is in a register still, or it called the next
+    /// frame's function with the same and that has it.
+    fn handed_on(&self, number: usize, argument: u8, depth: u8) -> Option<u64> {
+        let depth = depth.checked_sub(1)?;
+        let frame = self.frames.get(number)?;
+        if frame.exact {
+            return self.in_register(frame, number, argument);
+        }
+        let (body, back) = (self.body(number)?, self.go.va_of(frame.pc));
+        let below = number.checked_sub(1)?;
+        let callee = self.frames.get(below)?;
+        if body.callee(back) != Some(callee.func.entry()) {
+            return None;
+        }
+        let same = |other: &u8| {
+            body.argument(back, *other).is_some_and(|o| o.made == Made::Argument(argument))
+        };
+        (0..MAX_ARGUMENTS).filter(same).find_map(|other| {
+            let origin = Origin { made: Made::Argument(other), kept: Vec::new() };
+            match self.put_down(below, &origin) {
+                Some(slot) => self.go.memory().u64(offset(callee.cfa, i64::from(slot))?).ok(),
+                None => self.handed_on(below, other, depth),
+            }
+        })
+    }
+
+    /// The register of the innermost frame that has what its function was called with.
+    fn in_register(&self, frame: &Frame<'p, 'a>, number: usize, argument: u8) -> Option<u64> {
+        let registers = self.registers.filter(|known| number == 0 && known.rip == frame.pc.0)?;
+        let register = dwarf_number(argument_register(argument)?)?;
+        let kept = argument::kept(self.go, &frame.func, register, self.go.va_of(frame.pc));
+        kept.iter().find_map(|kept| match kept {
+            argument::Kept::Register(number) => {
+                registers.general.get(usize::from(*number)).copied()
+            }
+            argument::Kept::Slot(_) => None,
+        })
     }
 
     fn address(

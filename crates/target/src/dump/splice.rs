@@ -7,7 +7,8 @@ pub type FileBytes = Box<dyn AsRef<[u8]> + Send + Sync>;
 #[derive(Default)]
 pub(super) struct Splices {
     files: Vec<FileBytes>,
-    /// By rising start. Of overlapping ones the one that starts last is asked first.
+    /// By rising start. Of overlapping ones the one that starts last is asked, of those that start
+    /// together the longest: a mapping ends with a page, which the segment that it is for may not.
     spans: Vec<Span>,
 }
 
@@ -28,7 +29,7 @@ impl Splices {
         let file = self.files.len();
         self.files.push(bytes);
         self.spans.extend(spans.map(|span| Span { file, ..span }));
-        self.spans.sort_by_key(|span| span.start);
+        self.spans.sort_by_key(|span| (span.start, span.end));
     }
 
     /// What there is in one piece from `addr` on, at least one byte.
@@ -40,5 +41,21 @@ impl Splices {
         let bytes = bytes.get(from..)?;
         let len = usize::try_from(span.end - addr).unwrap_or(usize::MAX).min(bytes.len());
         bytes.get(..len).filter(|bytes| !bytes.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_of_the_last_page_is_there() {
+        let mut splices = Splices::default();
+        let file = || -> FileBytes { Box::new(vec![7; 64]) };
+        splices.add(file(), [Span { start: 32, end: 64, offset: 0, file: 0 }].into_iter());
+        splices.add(file(), [Span { start: 32, end: 50, offset: 0, file: 0 }].into_iter());
+        assert_eq!(splices.get(40).map(<[u8]>::len), Some(24));
+        assert_eq!(splices.get(50).map(<[u8]>::len), Some(14));
+        assert_eq!(splices.get(64), None);
     }
 }
