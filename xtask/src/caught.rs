@@ -11,7 +11,7 @@ use serde_json::Value;
 const RACES: [(&str, &str); 2] = [("tight", "race-write-write"), ("rare", "-rare")];
 
 /// How sure a report is of the likeliest other goroutine.
-const PARTIES: [&str; 5] = ["proven", "likely", "suspect", "near", "trace"];
+const PARTIES: [&str; 6] = ["proven", "likely", "left", "suspect", "near", "trace"];
 
 /// Runs each race so often for each build, and prints a table.
 pub(crate) fn all(args: &[&str]) -> Result<()> {
@@ -28,9 +28,9 @@ pub(crate) fn all(args: &[&str]) -> Result<()> {
     }
     let mapscope = built()?;
     println!(
-        "| build | race | runs | proven | likely | suspect | near | trace | none | not caught |"
+        "| build | race | runs | proven | likely | left | suspect | near | trace | none | not caught |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for program in programs(only)? {
         let build = program.parent().and_then(Path::file_name).unwrap_or_default();
         for (race, name) in RACES {
@@ -77,9 +77,9 @@ fn programs(only: &str) -> Result<Vec<PathBuf>> {
 
 /// How often each party was the likeliest, then how often there was none, and how often nothing was
 /// caught.
-fn count(mapscope: &Path, program: &Path, race: &str, runs: usize) -> Result<[usize; 7]> {
+fn count(mapscope: &Path, program: &Path, race: &str, runs: usize) -> Result<[usize; 8]> {
     let dir = std::env::temp_dir().join(format!("mapscope-caught-{}", std::process::id()));
-    let mut counts = [0; 7];
+    let mut counts = [0; 8];
     for _ in 0..runs {
         let mut command = Command::new(mapscope);
         command.args(["catch", "--format", "json", "--keep", "1", "-o"]).arg(&dir).arg("--");
@@ -88,8 +88,8 @@ fn count(mapscope: &Path, program: &Path, race: &str, runs: usize) -> Result<[us
         let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         let first = &report["others"][0]["party"];
         let place = match report["crash"]["kind"].is_string() {
-            false => 6,
-            true => PARTIES.iter().position(|party| first == party).unwrap_or(5),
+            false => 7,
+            true => PARTIES.iter().position(|party| first == party).unwrap_or(6),
         };
         counts[place] += 1;
         std::fs::remove_dir_all(&dir)?;

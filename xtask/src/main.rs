@@ -1,6 +1,7 @@
 //! Whatever a developer of mapscope repeats: `cargo xtask TASK`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 
+mod armed;
 mod bench;
 mod bpf;
 mod cache;
@@ -52,6 +53,10 @@ usage: cargo xtask TASK
   caught [--runs N] [--go RELEASE]
                                 how often catch proves who the other goroutine of a race was
 
+  armed [--rounds N] [--go RELEASE] [--mapscope FILE] [--delve FILE]
+                                what catch costs a program until it dies, and how long it stands
+                                still then: bench/results/catch.md
+
   demo-sample                   build the sample of `mapscope demo` anew: samples/demo
 
 RELEASE is the beginning of a version: 1.23, or 1.23.9.
@@ -85,6 +90,7 @@ fn run(args: &[String]) -> Result<()> {
         ["stripped", "--only", release] => stripped::all(release),
         ["crash-zoo"] => test::crash_zoo(),
         ["bpf"] => bpf::build(),
+        ["armed", ref rest @ ..] => armed::all(rest),
         ["caught", ref rest @ ..] => caught::all(rest),
         ["demo-sample"] => demo::sample(),
         ["soak", ref rest @ ..] => soak::run(rest),

@@ -160,7 +160,7 @@ fn forget(core: &Path, options: &Options) -> Result<()> {
 }
 
 /// mapscope as it is shipped.
-fn build() -> Result<PathBuf> {
+pub(crate) fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(checkout()).args(["build", "--release", "--package", "mapscope"]);

@@ -126,26 +126,35 @@ impl Drop for Catcher {
 /// A program that waits to be told to die.
 pub(crate) struct Waiting {
     child: Child,
+    /// The program: the child, or what that has started.
+    pid: u32,
     out: BufReader<ChildStdout>,
 }
 
 impl Waiting {
     /// Starts `crashes NAME`, which waits.
     pub(crate) fn start(program: &Path, name: &str) -> Result<Waiting, Failed> {
-        let mut command = Command::new(program);
-        command.arg(name).env("CRASHES_WAIT", "1");
+        Waiting::by(Command::new(program).arg(name))
+    }
+
+    /// Starts it by a command that does so, or does so in the end.
+    pub(crate) fn by(command: &mut Command) -> Result<Waiting, Failed> {
+        command.env("CRASHES_WAIT", "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn()?;
         let out = BufReader::new(child.stdout.take().ok_or("a pipe")?);
-        let mut waiting = Waiting { child, out };
+        let mut waiting = Waiting { pid: child.id(), child, out };
         match waiting.line()?.as_str() {
-            "WAITING" => Ok(waiting),
+            "WAITING" => {
+                waiting.pid = last_child(waiting.pid);
+                Ok(waiting)
+            }
             other => Err(format!("it said {other}").into()),
         }
     }
 
     pub(crate) fn pid(&self) -> String {
-        self.child.id().to_string()
+        self.pid.to_string()
     }
 
     /// Tells it to go on.
@@ -176,8 +185,21 @@ impl Waiting {
 
     /// Whether it is stopped (`T`) or traced (`t`), or what else it does.
     pub(crate) fn state(&self) -> Option<char> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-        stat.rsplit(") ").next()?.chars().next()
+        state(Path::new(&format!("/proc/{}/stat", self.pid)))
+    }
+
+    /// Waits until one of its threads is held by a tracer.
+    pub(crate) fn is_held(&self) -> Result<(), Failed> {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            for thread in fs::read_dir(format!("/proc/{}/task", self.pid))? {
+                if state(&thread?.path().join("stat")) == Some('t') {
+                    return Ok(());
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err("none of its threads is held".into())
     }
 
     /// Waits until it is in this state.
@@ -207,7 +229,7 @@ impl Waiting {
     /// Whether its code is as in its file.
     pub(crate) fn is_unchanged(&self, program: &Path) -> Result<bool, Failed> {
         use std::os::unix::fs::FileExt;
-        let pid = self.child.id();
+        let pid = self.pid;
         let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
         let line = maps.lines().find(|line| line.contains(" r-xp ")).ok_or("no code")?;
         let mut fields = line.split_whitespace();
@@ -228,6 +250,19 @@ impl Drop for Waiting {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The state of a process or a thread, by its file in `/proc`.
+fn state(stat: &Path) -> Option<char> {
+    let stat = fs::read_to_string(stat).ok()?;
+    stat.rsplit(") ").next()?.chars().next()
+}
+
+/// What a process has started, and that in turn.
+fn last_child(pid: u32) -> u32 {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let child = children.ok().and_then(|all| all.split_whitespace().next()?.parse().ok());
+    child.map_or(pid, last_child)
 }
 
 /// A directory for cores, removed with them.

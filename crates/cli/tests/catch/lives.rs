@@ -11,12 +11,13 @@ use crate::catcher::{Catcher, Scratch, Waiting, catch};
 
 type Test = fn(&Path) -> Result<(), Failed>;
 
-const TESTS: [(&str, Test); 8] = [
+const TESTS: [(&str, Test); 9] = [
     ("recovers/bpf", |program| recovers(program, "bpf")),
     ("recovers/ptrace", |program| recovers(program, "ptrace")),
     ("killed-armed/bpf", |program| killed_armed(program, "bpf")),
     ("killed-armed/ptrace", |program| killed_armed(program, "ptrace")),
     ("killed-stopped/bpf", killed_stopped),
+    ("killed-stopped/ptrace", killed_held),
     ("interrupted/bpf", |program| interrupted(program, "bpf")),
     ("interrupted/ptrace", |program| interrupted(program, "ptrace")),
     ("follow", follow),
@@ -82,6 +83,22 @@ fn killed_stopped(program: &Path) -> Result<(), Failed> {
     catcher.signal(Signal::SIGSTOP)?;
     waiting.go()?;
     waiting.comes_to('T')?;
+    catcher.signal(Signal::SIGKILL)?;
+    assert_eq!(waiting.ends()?, Some(2));
+    Ok(())
+}
+
+/// mapscope is killed while it holds a thread at a breakpoint: that is let go. It may die of the
+/// breakpoint then, and not of the map.
+fn killed_held(program: &Path) -> Result<(), Failed> {
+    let scratch = Scratch::new("killed-held")?;
+    let mut waiting = Waiting::start(program, "race-write-write")?;
+    let mut command = catch(&scratch.0);
+    let catcher = Catcher::armed(command.args(["--with", "ptrace", "-p", &waiting.pid()]))?;
+    // It does not hear of the breakpoint, at which the kernel holds the thread for it.
+    catcher.signal(Signal::SIGSTOP)?;
+    waiting.go()?;
+    waiting.is_held()?;
     catcher.signal(Signal::SIGKILL)?;
     assert_eq!(waiting.ends()?, Some(2));
     Ok(())

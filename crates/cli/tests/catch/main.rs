@@ -10,6 +10,7 @@ mod crashing;
 mod fixtures;
 mod limits;
 mod lives;
+mod rights;
 
 use std::path::PathBuf;
 
@@ -36,6 +37,7 @@ fn trials() -> Vec<Trial> {
     if let Some(newest) = plain.last() {
         trials.extend(lives::trials(newest));
         trials.extend(limits::trials(newest));
+        trials.extend(rights::trials(newest));
     }
     trials
 }
