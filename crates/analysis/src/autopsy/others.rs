@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use mapscope_report::{Cell, Column, Note, Sink, Table};
-use mapscope_runtime::crash::{Left, Suspect, left, stands, suspects};
+use mapscope_runtime::crash::{Left, Suspect, Trace, left, stands, suspects};
 use mapscope_runtime::holders::{Held, Holders, Op, Sure};
+use mapscope_runtime::maps::MapAt;
 use mapscope_runtime::types::TypeId;
 use mapscope_target::Addr;
 
@@ -83,7 +84,7 @@ pub(super) fn emit(
     let holders = go.holders_of(map).map_err(|why| Error::Unreadable(why.to_string()))?;
     missing.extend(holders.missing.iter().cloned());
     let mut others: Vec<Other> = holding(&holders, scene.died);
-    take_left(scene, map, &mut others);
+    take_left(scene, &go.map_at(map, ty), &mut others);
     let near = ty.map_or_else(Vec::new, |ty| suspects(go, scene.scheduler, scene.threads, ty));
     let mut seen: HashSet<u64> = others.iter().map(|other| other.goroutine).collect();
     seen.insert(scene.died);
@@ -116,16 +117,19 @@ pub(super) fn emit(
 }
 
 /// Adds, or says of those that are known only to have the map, who has left an operation on it.
-fn take_left(scene: &Scene<'_, '_, '_, '_>, map: Addr, others: &mut Vec<Other>) {
+fn take_left(scene: &Scene<'_, '_, '_, '_>, map: &MapAt, others: &mut Vec<Other>) {
     let sure = others.iter().filter(|other| other.party < Party::Left);
     let mut known: HashSet<u64> = sure.map(|other| other.goroutine).collect();
     known.insert(scene.died);
     let left = left(scene.go, scene.scheduler, scene.threads, map, &known);
-    for Left { goroutine, op, function } in left {
+    for Left { goroutine, op, function, trace } in left {
         others.retain(|other| other.goroutine != goroutine);
+        let what = match trace {
+            Trace::Map => "the map",
+            Trace::Storage => "a pointer into the map's storage",
+        };
         let why = format!(
-            "has left a {op} of the map: below its stack pointer lie the return to {function} and the \
-             map"
+            "has left a {op} of the map: below its stack pointer lie the return to {function} and {what}"
         );
         others.push(Other { party: Party::Left, goroutine, op: Some(op), why });
     }

@@ -2,10 +2,12 @@
 //!
 //! A call leaves its return address and what the called function put down, until another call reaches
 //! as deep. Where the return address is that of the call of an operation, and a slot in which that
-//! operation's code puts its map has the map, such an operation was done with this stack. When is not
-//! told by that, nor, as stacks are used again, by which goroutine.
+//! operation's code puts its map has the map, or its frame had a pointer into the map's storage, such an
+//! operation was done with this stack. When is not told by that, nor, as stacks are used again, by which
+//! goroutine.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::rc::Rc;
 
 use mapscope_binary::FileVa;
@@ -16,10 +18,13 @@ use crate::Go;
 use crate::code::argument;
 use crate::goroutine::{Goroutine, Scheduler, Status};
 use crate::holders::{Op, Takes, operation};
+use crate::maps::MapAt;
 use crate::origin::Body;
 
 /// How far below the stack pointer is looked, in bytes: operations and what they call reach less.
 const DEEP: u64 = 1 << 10;
+/// How much of a frame that is gone is looked through, in bytes.
+const FRAME: u64 = 1 << 8;
 /// Goroutines looked at. No more run at a time than there are processors, as a rule.
 const MOST: usize = 1 << 12;
 
@@ -32,15 +37,26 @@ pub struct Left {
     pub op: Op,
     /// The function that did it.
     pub function: String,
+    /// What was found beside the return address.
+    pub trace: Trace,
+}
+
+/// What tells which map an operation was on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// The map, where the operation puts it.
+    Map,
+    /// A pointer into the map's buckets or groups, in the operation's frame.
+    Storage,
 }
 
 /// The goroutines other than `own` that run, or are about to, below whose stack pointer a write of the
-/// map at `map` has left its traces.
+/// map has left its traces.
 pub fn left(
     go: &Go<'_>,
     scheduler: &Scheduler,
     threads: &[Thread],
-    map: Addr,
+    map: &MapAt,
     own: &HashSet<u64>,
 ) -> Vec<Left> {
     let (Some(unwinder), Ok(goroutines)) =
@@ -48,13 +64,17 @@ pub fn left(
     else {
         return Vec::new();
     };
-    let mut calls = Calls { go, known: FxHashMap::default() };
+    let arrays = go.apart(|| go.shape.arrays(go.reader(), map)).0.unwrap_or_default();
+    let storage = arrays.iter().filter(|array| array.blocks && array.bytes > 0);
+    let storage = storage.map(|array| array.addr..Addr(array.addr.0.saturating_add(array.bytes)));
+    let (map, storage) = (map.addr, storage.collect());
+    let mut calls = Calls { go, map, storage, known: FxHashMap::default() };
     let awake = goroutines.all.iter().filter(|g| is_awake(g) && !own.contains(&g.id));
     let left = awake.take(MOST).filter_map(|goroutine| {
         let sp = unwinder.stack(goroutine, 1).frames.first()?.sp;
         let low = Addr(sp.0.saturating_sub(DEEP)).max(goroutine.stack.start);
         // Nobody lacks what is not on the stack any more.
-        go.apart(|| calls.below(goroutine.id, low, sp, map)).0
+        go.apart(|| calls.below(goroutine.id, low, sp)).0
     });
     left.collect()
 }
@@ -78,22 +98,37 @@ struct Call {
 /// Calls by their return addresses.
 struct Calls<'g, 'a> {
     go: &'g Go<'a>,
+    map: Addr,
+    storage: Vec<Range<Addr>>,
     known: FxHashMap<FileVa, Option<Rc<Call>>>,
 }
 
 impl Calls<'_, '_> {
     /// What was left between `low` and `sp`: the outermost call that it tells of.
-    fn below(&mut self, goroutine: u64, low: Addr, sp: Addr, map: Addr) -> Option<Left> {
-        let memory = self.go.memory();
-        let bytes = memory.bytes(low, sp.offset_from(low)?, DEEP).ok()?;
-        let words = bytes.as_chunks::<8>().0.iter().enumerate().rev();
-        words.into_iter().find_map(|(number, word)| {
-            let call = self.call(self.go.va_of(Addr(u64::from_le_bytes(*word))))?;
+    fn below(&mut self, goroutine: u64, low: Addr, sp: Addr) -> Option<Left> {
+        let bytes = self.go.memory().bytes(low, sp.offset_from(low)?, DEEP).ok()?;
+        let words = bytes.as_chunks::<8>().0;
+        (0..words.len()).rev().find_map(|number| {
+            let back = Addr(u64::from_le_bytes(*words.get(number)?));
+            let call = self.call(self.go.va_of(back))?;
             let frame = low.index(number as u64 + 1, 8)?;
-            let put = |slot: &i64| Some(Addr(frame.0.checked_add_signed(*slot)?));
-            let has_map = call.slots.iter().filter_map(put).any(|at| memory.addr(at) == Ok(map));
-            has_map.then(|| Left { goroutine, op: call.op, function: call.function.clone() })
+            let gone = words.get(number.saturating_sub(FRAME as usize / 8)..number)?;
+            let trace = self.trace(&call, frame, gone)?;
+            Some(Left { goroutine, op: call.op, function: call.function.clone(), trace })
         })
+    }
+
+    /// What tells that a call was on the map, of the operation whose frame had the canonical address
+    /// `frame` and the words `gone`.
+    fn trace(&self, call: &Call, frame: Addr, gone: &[[u8; 8]]) -> Option<Trace> {
+        let put = |slot: &i64| Some(Addr(frame.0.checked_add_signed(*slot)?));
+        let has_map = |at: Addr| self.go.memory().addr(at) == Ok(self.map);
+        if call.slots.iter().filter_map(put).any(has_map) {
+            return Some(Trace::Map);
+        }
+        let mut leads = gone.iter().map(|word| Addr(u64::from_le_bytes(*word)));
+        let is_storage = |at| self.storage.iter().any(|array| array.contains(&at));
+        leads.any(is_storage).then_some(Trace::Storage)
     }
 
     fn call(&mut self, back: FileVa) -> Option<Rc<Call>> {

@@ -23,7 +23,7 @@ use crate::{Go, OpenError};
 use message::Message;
 
 pub use kind::{Advice, Kind};
-pub use left::{Left, left};
+pub use left::{Left, Trace, left};
 pub use message::said;
 pub use sites::{Site, sites};
 pub use suspects::{Suspect, Work, suspects, works};

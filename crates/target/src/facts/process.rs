@@ -63,7 +63,7 @@ impl ProcessFacts {
         ProcessFacts {
             pid,
             name: status_fact(pid, |status| Some(status.name())),
-            inner_pid: status_fact(pid, inner_pid),
+            inner_pid: status_fact(pid, Status::inner_pid),
             readable: readable(pid),
             obstacles: Obstacle::visible(pid),
             tracer: status_fact(pid, |status| Some(status.tracer())).map(name_tracer),
@@ -82,11 +82,6 @@ impl ProcessFacts {
             memory_limit: cgroup::memory_limit(pid),
         }
     }
-}
-
-/// The last number of `NSpid`; Linux before 4.1 has no such line.
-fn inner_pid(status: &Status) -> Option<u32> {
-    status.field("NSpid")?.split_whitespace().next_back()?.parse().ok()
 }
 
 fn readable(pid: u32) -> Fact<()> {
@@ -141,7 +136,7 @@ fn core_place(pid: u32) -> Fact<CorePlace> {
     let cwd = if relative { link(pid, "cwd")? } else { PathBuf::from("/") };
     let names = Names {
         pid,
-        inner_pid: status_fact(pid, inner_pid).unwrap_or(pid),
+        inner_pid: status_fact(pid, Status::inner_pid).unwrap_or(pid),
         name: status_fact(pid, |status| Some(status.name()))?,
         exe: link(pid, "exe").ok(),
         uid: status_fact(pid, Status::euid).ok(),

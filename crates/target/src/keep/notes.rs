@@ -1,5 +1,6 @@
 //! The notes of a core, as the kernel writes them (fs/binfmt_elf.c): threads, process, signal,
-//! auxiliary vector, mapped files.
+//! auxiliary vector, mapped files. As there, threads and processes have the numbers that they have in
+//! their own PID namespace: a Go program knows its threads by these.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -23,9 +24,10 @@ pub(super) fn of(pid: u32, threads: &[ThreadState], why: Why, mappings: &[&Mappi
     let mut notes = Vec::new();
     for (number, thread) in threads.iter().enumerate() {
         let signal = if number == 0 { why.signal } else { 0 };
-        note(&mut notes, NT_PRSTATUS, &status(thread, &process, signal));
+        let tid = inner(thread.tid);
+        note(&mut notes, NT_PRSTATUS, &status(thread, tid, &process, signal));
         if number == 0 {
-            note(&mut notes, NT_PRPSINFO, &process.note(pid));
+            note(&mut notes, NT_PRPSINFO, &process.note(inner(pid)));
             note(&mut notes, NT_SIGINFO, &siginfo(why));
             note(&mut notes, NT_AUXV, &procfs::read(pid, "auxv").unwrap_or_default());
             note(&mut notes, NT_FILE, &files(mappings));
@@ -45,6 +47,12 @@ fn note(to: &mut Vec<u8>, kind: u32, body: &[u8]) {
     to.extend_from_slice(name);
     to.extend_from_slice(body);
     to.resize(to.len().next_multiple_of(4), 0);
+}
+
+/// The number of a thread in its own namespace.
+fn inner(tid: u32) -> u32 {
+    let status = procfs::Status::of(tid).ok();
+    status.and_then(|status| status.inner_pid()).unwrap_or(tid)
 }
 
 /// What the process says of itself.
@@ -100,7 +108,7 @@ fn text(to: &mut Vec<u8>, text: &[u8], size: usize) {
 }
 
 /// `struct elf_prstatus`, 336 bytes.
-fn status(thread: &ThreadState, process: &Process, signal: i32) -> Vec<u8> {
+fn status(thread: &ThreadState, tid: u32, process: &Process, signal: i32) -> Vec<u8> {
     let mut body = Vec::with_capacity(336);
     // pr_info: signal, code, errno; then pr_cursig with padding.
     for value in [signal, 0, 0, signal] {
@@ -108,7 +116,7 @@ fn status(thread: &ThreadState, process: &Process, signal: i32) -> Vec<u8> {
     }
     // Pending and blocked signals.
     body.resize(32, 0);
-    for value in [thread.tid, process.parent, process.group, process.session] {
+    for value in [tid, process.parent, process.group, process.session] {
         body.extend_from_slice(&value.to_le_bytes());
     }
     // Four times: user, system, and those of its children.

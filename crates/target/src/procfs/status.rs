@@ -37,6 +37,12 @@ impl Status {
         self.field("Uid")?.split_whitespace().nth(1)?.parse().ok()
     }
 
+    /// The number that it has in the PID namespace it was born into, and that it knows itself by: the
+    /// last of `NSpid`, which Linux before 4.1 does not have.
+    pub(crate) fn inner_pid(&self) -> Option<u32> {
+        self.field("NSpid")?.split_whitespace().next_back()?.parse().ok()
+    }
+
     /// The thread that traces this one, if any.
     pub(crate) fn tracer(&self) -> Option<u32> {
         self.number("TracerPid").filter(|&pid| pid != 0).map(|pid| pid as u32)
