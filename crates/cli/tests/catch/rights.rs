@@ -9,12 +9,14 @@ use crate::catcher::{Catcher, Scratch, Waiting, catch, finish};
 
 type Test = fn(&Path) -> Result<(), Failed>;
 
-const TESTS: [(&str, Test); 5] = [
+const TESTS: [(&str, Test); 7] = [
     ("no-bpf", no_bpf),
     ("no-bpf/asked-for", no_bpf_asked_for),
     ("follow/ptrace", follow),
-    ("container/first", |program| container(program, "exec")),
-    ("container/second", |program| container(program, "")),
+    ("container/first/bpf", |program| container(program, "exec", "bpf")),
+    ("container/second/bpf", |program| container(program, "", "bpf")),
+    ("container/first/ptrace", |program| container(program, "exec", "ptrace")),
+    ("container/second/ptrace", |program| container(program, "", "ptrace")),
 ];
 
 pub(crate) fn trials(program: &Path) -> Vec<Trial> {
@@ -74,8 +76,8 @@ fn follow(program: &Path) -> Result<(), Failed> {
 
 /// A program in namespaces of processes and mounts of its own, whose file is nowhere else: the first of
 /// its namespace, whom signals of its own kind do not stop, or started by that.
-fn container(program: &Path, exec: &str) -> Result<(), Failed> {
-    let scratch = Scratch::new(&format!("container-{exec}"))?;
+fn container(program: &Path, exec: &str, way: &str) -> Result<(), Failed> {
+    let scratch = Scratch::new(&format!("container-{exec}-{way}"))?;
     let (inside, cores) = (scratch.0.join("inside"), scratch.0.join("cores"));
     std::fs::create_dir(&inside)?;
     let script = format!(
@@ -85,7 +87,7 @@ fn container(program: &Path, exec: &str) -> Result<(), Failed> {
     command.args(["--pid", "--fork", "--mount-proc", "sh", "-c", &script]);
     let mut waiting = Waiting::by(command.arg(program).arg(&inside))?;
     let mut command = catch(&cores);
-    let catcher = Catcher::armed(command.args(["--with", "bpf", "-p", &waiting.pid()]))?;
+    let catcher = Catcher::armed(command.args(["--with", way, "-p", &waiting.pid()]))?;
     waiting.go()?;
     let run = catcher.finish()?;
     let report = run.report()?;

@@ -10,6 +10,10 @@ use nix::unistd::Pid;
 use super::wait::{self, Status};
 use super::{PATIENCE, State, Traced, TracedError, options};
 
+/// Signals that may come before a thread executes one instruction: each of those that Go sends, and what
+/// else stops a thread.
+const MAX_SIGNALS: usize = 64;
+
 impl Traced {
     /// Holds every thread, those included that are born meanwhile.
     pub(super) fn stop_all(&mut self) -> Result<(), TracedError> {
@@ -87,23 +91,36 @@ impl Traced {
 
     /// Lets one thread execute one instruction; whether it did and is held again.
     pub(super) fn step(&mut self, tid: u32) -> bool {
-        let pid = Pid::from_raw(tid as i32);
-        if ptrace::step(pid, None).is_err() {
-            return false;
+        let mut signals = Vec::new();
+        let done = (0..MAX_SIGNALS).find_map(|_| self.try_step(tid, &mut signals)) == Some(true);
+        // One goes with it when it goes on; the others come anew.
+        if let Some(State::Stopped(signal)) = self.threads.get_mut(&tid)
+            && *signal == 0
+        {
+            *signal = signals.pop().unwrap_or(0);
+        }
+        signals.into_iter().for_each(|signal| wait::send(self.pid, tid, signal));
+        done
+    }
+
+    /// Whether one thread has executed an instruction; `None` where a signal came first, which is then
+    /// among `signals`.
+    fn try_step(&mut self, tid: u32, signals: &mut Vec<i32>) -> Option<bool> {
+        if ptrace::step(Pid::from_raw(tid as i32), None).is_err() {
+            return Some(false);
         }
         self.threads.insert(tid, State::Running);
-        let until = Instant::now() + PATIENCE;
-        if self.await_stop(tid, until).is_err() {
-            return false;
-        }
-        match self.threads.get_mut(&tid) {
-            Some(State::Stopped(signal)) => {
-                if *signal == libc::SIGTRAP {
-                    *signal = 0;
-                }
-                true
+        let stopped = self.await_stop(tid, Instant::now() + PATIENCE);
+        let Some(State::Stopped(signal)) = stopped.ok().and_then(|()| self.threads.get_mut(&tid))
+        else {
+            return Some(false);
+        };
+        match std::mem::take(signal) {
+            libc::SIGTRAP => Some(true),
+            signal => {
+                signals.extend((signal != 0).then_some(signal));
+                None
             }
-            _ => false,
         }
     }
 }

@@ -115,6 +115,12 @@ fn request(what: libc::c_uint, tid: u32, signal: c_int) {
     unsafe { libc::ptrace(what, tid as pid_t, none, signal) };
 }
 
+/// Sends a signal to one thread. It fails where that has ended.
+pub(super) fn send(pid: u32, tid: u32, signal: c_int) {
+    // SAFETY: tgkill takes no memory of ours.
+    unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, signal) };
+}
+
 /// The threads of a process.
 pub(super) fn threads(pid: u32) -> Vec<u32> {
     let entries = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
