@@ -26,6 +26,13 @@ pub(crate) fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
     finish(mapscope().args(args))
 }
 
+/// Copies an executable, by a process of its own: what another test forks meanwhile has our files open
+/// for a moment, and the kernel executes none that is open for writing.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg(from).arg(to).status().expect("cp starts");
+    assert!(status.success(), "a copy");
+}
+
 /// Runs a command to its end.
 pub(crate) fn finish(command: &mut Command) -> Run {
     let output = command.output().expect("it starts");

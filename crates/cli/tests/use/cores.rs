@@ -17,7 +17,7 @@ impl Crashed {
         let zoo = zoo(test)?;
         let dir = Dir::new(test);
         let exe = dir.path().join("zoo");
-        std::fs::copy(zoo, &exe).expect("a copy");
+        crate::common::copy(&zoo, &exe);
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -c unlimited && exec \"$0\" crash"]).arg(&exe);
         command.current_dir(dir.path()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -63,7 +63,7 @@ fn a_process_of_another_user() {
     // A copy that nobody may run: the build directory may be closed to others.
     let dir = Dir::new("nobody");
     let copy = dir.path().join("mapscope");
-    std::fs::copy(env!("CARGO_BIN_EXE_mapscope"), &copy).expect("a copy");
+    crate::common::copy(env!("CARGO_BIN_EXE_mapscope").as_ref(), &copy);
     let mut command = Command::new(&copy);
     let run = finish(command.args(["ls", &cat.pid()]).uid(65534).gid(65534));
     run.fails("may not read process");

@@ -62,7 +62,8 @@ fn early(victim: &Victim) -> Result<Plant, String> {
 fn moved(victim: &Victim) -> Option<Plant> {
     let free = |block: &Block| (1..SLOTS).find(|slot| block.bytes[*slot] == 0);
     let mut single = new(victim).filter(|block| {
-        block.step == 0 && block.bytes[block.bytes.len() - 8..] == [0; 8] && free(block).is_some()
+        let alone = block.step == 0 && block.bytes[block.bytes.len() - 8..] == [0; 8];
+        alone && block.full & 1 != 0 && free(block).is_some()
     });
     let (from, to) = (single.next()?, single.next()?);
     let (last, into) = (free(from)? - 1, free(to)?);
