@@ -8,12 +8,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cache;
 use crate::fixtures::checkout;
 use crate::pins::{PINS, Pin};
 use crate::place::Place;
 use crate::process::{exists, quiet};
-use crate::toolchains::{go, install};
+use crate::toolchains::build_static;
 
 /// The release that the sample is built with.
 const RELEASE: &str = "1.26.6";
@@ -61,12 +60,7 @@ fn build(exe: &Path) -> Result<()> {
         .iter()
         .find(|pin| pin.version == RELEASE)
         .with_context(|| format!("Go {RELEASE} is not pinned"))?;
-    let mut go = go(&install(pin)?);
-    go.current_dir(checkout().join("fixtures/demo"));
-    go.args(["build", "-trimpath", "-buildvcs=false", "-ldflags=-compressdwarf=false"]);
-    go.env("CGO_ENABLED", "0");
-    go.env("GOCACHE", cache::root()?.join("build").join(pin.version));
-    quiet(go.arg("-o").arg(exe).arg(".")).map(drop)
+    build_static(pin, &checkout().join("fixtures/demo"), "-compressdwarf=false", exe)
 }
 
 /// Runs the program in an empty environment, which the core would hold too.

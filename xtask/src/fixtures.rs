@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::cache;
 use crate::pins::PINS;
 use crate::process::{exists, quiet};
-use crate::toolchains::{go, install};
+use crate::toolchains::{go_of, install};
 use crate::variants::{self, Mode, Strip, Variant};
 
 /// The programs: each a directory of `fixtures/` with a `go.mod`.
@@ -127,12 +127,11 @@ fn go_builds(
     // The release's own language version, with the behaviour (GODEBUG defaults) it implies.
     let module = format!("module {program}\n\ngo {}\n", variant.pin.minor());
     fs::write(&language, module)?;
-    let mut go = go(&install(variant.pin)?);
+    let mut go = go_of(variant.pin)?;
     go.current_dir(&sources).args(verb).arg("-trimpath").arg("-buildvcs=false");
     go.arg(format!("-modfile={}", language.display()));
     mode_flags(&mut go, variant.mode, strip);
     go.env("GOEXPERIMENT", variant.experiment);
-    go.env("GOCACHE", cache::root()?.join("build").join(variant.pin.version));
     go.envs(more.iter().copied());
     quiet(go.arg("-o").arg(out.join(name)).arg("."))?;
     fs::remove_file(&language)?;

@@ -8,12 +8,11 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cache;
 use crate::fixtures::checkout;
 use crate::pins::{PINS, Pin};
 use crate::place::Place;
 use crate::process::{exists, quiet};
-use crate::toolchains::{go, install};
+use crate::toolchains::go_of;
 
 /// Where they are made: a recording names its executable.
 const PLACE: &str = "/var/tmp/mapscope-pond";
@@ -131,7 +130,7 @@ fn record(build: &Build, home: &Path) -> Result<u64> {
 fn compile(build: &Build, exe: &Path) -> Result<()> {
     let language = exe.with_extension("mod");
     fs::write(&language, format!("module pond\n\ngo {}\n", build.pin.minor()))?;
-    let mut go = go(&install(build.pin)?);
+    let mut go = go_of(build.pin)?;
     go.current_dir(checkout().join("fixtures/pond"));
     go.args(["build", "-trimpath", "-buildvcs=false"]);
     go.arg(format!("-modfile={}", language.display()));
@@ -139,7 +138,6 @@ fn compile(build: &Build, exe: &Path) -> Result<()> {
     go.arg(format!("-ldflags={}", build.ldflags()));
     go.env("CGO_ENABLED", if build.mode == "cgo" { "1" } else { "0" });
     go.env("GOEXPERIMENT", build.experiment);
-    go.env("GOCACHE", cache::root()?.join("build").join(build.pin.version));
     quiet(go.arg("-o").arg(exe).arg(".")).map(drop)
 }
 

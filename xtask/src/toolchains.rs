@@ -59,6 +59,21 @@ pub(crate) fn go(goroot: &Path) -> Command {
     command
 }
 
+/// The `go` of this release, fetched if it was not yet, with a build cache of its own.
+pub(crate) fn go_of(pin: &Pin) -> Result<Command> {
+    let mut command = go(&install(pin)?);
+    command.env("GOCACHE", cache::root()?.join("build").join(pin.version));
+    Ok(command)
+}
+
+/// Builds the program in `sources` without cgo, with what `ldflags` say to the linker.
+pub(crate) fn build_static(pin: &Pin, sources: &Path, ldflags: &str, exe: &Path) -> Result<()> {
+    let mut go = go_of(pin)?;
+    go.current_dir(sources).env("CGO_ENABLED", "0");
+    go.args(["build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o"]);
+    quiet(go.arg(exe).arg(".")).map(drop)
+}
+
 fn inside(pin: &Pin) -> PathBuf {
     match pin.source {
         Source::Wheel { .. } => "go".into(),

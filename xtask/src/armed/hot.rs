@@ -7,11 +7,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::bench::field;
-use crate::cache;
 use crate::fixtures::checkout;
 use crate::pins::Pin;
-use crate::process::quiet;
-use crate::toolchains::{go, install};
+use crate::toolchains::build_static;
 
 /// The program as it runs.
 pub(super) struct Hot {
@@ -32,11 +30,7 @@ pub(super) struct Rate {
 /// Builds it with this release.
 pub(super) fn build(pin: &Pin, dir: &Path) -> Result<PathBuf> {
     let exe = dir.join(format!("hot-{}", pin.version));
-    let mut go = go(&install(pin)?);
-    go.current_dir(checkout().join("bench/hot")).env("CGO_ENABLED", "0");
-    go.env("GOCACHE", cache::root()?.join("build").join(pin.version));
-    go.args(["build", "-buildvcs=false", "-o"]).arg(&exe).arg(".");
-    quiet(&mut go)?;
+    build_static(pin, &checkout().join("bench/hot"), "", &exe)?;
     Ok(exe)
 }
 

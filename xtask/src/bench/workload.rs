@@ -6,19 +6,14 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cache;
 use crate::pins::Pin;
 use crate::process::quiet;
-use crate::toolchains::{go, install};
+use crate::toolchains::build_static;
 
 /// Builds the workload in `dir` with this release and what `ldflags` say to the linker.
 pub(crate) fn build(sources: &Path, pin: &Pin, dir: &Path, ldflags: &str) -> Result<PathBuf> {
     let exe = dir.join(format!("workload-{}{}", pin.version, ldflags.replace(' ', "")));
-    let mut go = go(&install(pin)?);
-    go.current_dir(sources).env("CGO_ENABLED", "0");
-    go.env("GOCACHE", cache::root()?.join("build").join(pin.version));
-    go.args(["build", "-buildvcs=false", "-ldflags", ldflags, "-o"]).arg(&exe).arg(".");
-    quiet(&mut go)?;
+    build_static(pin, sources, ldflags, &exe)?;
     Ok(exe)
 }
 

@@ -11,10 +11,8 @@ use anyhow::{Context, Result, bail};
 
 pub(super) use crate::bench::field;
 use crate::cache;
-
 use crate::pins::PINS;
-use crate::process::quiet;
-use crate::toolchains::{go, install};
+use crate::toolchains::build_static;
 
 /// How long a thread may take to run again after its tracer has ended.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,10 +26,7 @@ pub(super) fn build(release: &str) -> Result<PathBuf> {
     let dir = cache::root()?.join("soak");
     fs::create_dir_all(&dir)?;
     let exe = dir.join(format!("soak-{}", pin.version));
-    let mut go = go(&install(pin)?);
-    go.current_dir(sources()).env("CGO_ENABLED", "0");
-    go.env("GOCACHE", cache::root()?.join("build").join(pin.version));
-    quiet(go.args(["build", "-buildvcs=false", "-o"]).arg(&exe).arg("."))?;
+    build_static(pin, &sources(), "", &exe)?;
     Ok(exe)
 }
 

@@ -50,7 +50,7 @@ pub(super) fn emit_fault(
             _ => fixed(number).map(str::to_owned).or(named),
         };
         let word = match (&known, number) {
-            (Some(known), number) => held(&known.registers, number),
+            (Some(known), _) => held(&known.registers, number),
             (None, STACK_POINTER) => scene.stack_pointer(),
             (None, GOROUTINE) => scene.goroutine(scene.died).map(|goroutine| goroutine.addr.0),
             (None, _) => origin.and_then(|origin| scene.value(&origin)),

@@ -79,8 +79,8 @@ pub(super) struct Followed<'g, 'a> {
 }
 
 impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
-    /// The scene on a stack, the innermost frame first, with the registers there; `None` where it shows no function of the
-    /// program.
+    /// The scene on a stack, the innermost frame first, with the registers there; `None` where it shows no
+    /// function of the program.
     pub(super) fn of(
         go: &'g Go<'a>,
         scheduler: &'f Scheduler,

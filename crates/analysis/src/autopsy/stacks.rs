@@ -84,16 +84,15 @@ fn emit_one(
 ) -> Result<u32, Error> {
     let lines = scene.stack_of(goroutine, MAX_LINES + 1);
     for (number, line) in lines.iter().take(MAX_LINES).enumerate() {
-        let first = |text: String| match number {
-            0 => Cell::text(text),
+        let first = |cell| match number {
+            0 => cell,
             // Programs want it in each row, people do not.
-            _ => Cell::worded("", Cell::text(text)),
+            _ => Cell::worded("", cell),
         };
-        let id = Cell::Uint(one.goroutine);
         sink.row(&[
-            if number == 0 { id } else { Cell::worded("", id) },
-            first(one.role.clone()),
-            first(state(scene, goroutine)),
+            first(Cell::Uint(one.goroutine)),
+            first(Cell::text(one.role.clone())),
+            first(Cell::text(state(scene, goroutine))),
             Cell::Uint(number as u64),
             Cell::text(line.function),
             Cell::text(line.file),

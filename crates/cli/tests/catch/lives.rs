@@ -16,8 +16,8 @@ const TESTS: [(&str, Test); 9] = [
     ("recovers/ptrace", |program| recovers(program, "ptrace")),
     ("killed-armed/bpf", |program| killed_armed(program, "bpf")),
     ("killed-armed/ptrace", |program| killed_armed(program, "ptrace")),
-    ("killed-stopped/bpf", killed_stopped),
-    ("killed-stopped/ptrace", killed_held),
+    ("killed-stopped/bpf", |program| killed_stopped(program, "bpf")),
+    ("killed-stopped/ptrace", |program| killed_stopped(program, "ptrace")),
     ("interrupted/bpf", |program| interrupted(program, "bpf")),
     ("interrupted/ptrace", |program| interrupted(program, "ptrace")),
     ("follow", follow),
@@ -73,32 +73,20 @@ fn killed_armed(program: &Path, way: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// mapscope is killed while a program is stopped by it: that is let go.
-fn killed_stopped(program: &Path) -> Result<(), Failed> {
-    let scratch = Scratch::new("killed-stopped")?;
+/// mapscope is killed while a program is stopped by it, or while it holds a thread at a breakpoint: that is
+/// let go. By ptrace it may die of the breakpoint then, and not of the map.
+fn killed_stopped(program: &Path, way: &str) -> Result<(), Failed> {
+    let scratch = Scratch::new(&format!("killed-stopped-{way}"))?;
     let mut waiting = Waiting::start(program, "race-write-write")?;
     let mut command = catch(&scratch.0);
-    let catcher = Catcher::armed(command.args(["--with", "bpf", "-p", &waiting.pid()]))?;
-    // It cannot see the hit, at which the kernel stops the program all the same.
+    let catcher = Catcher::armed(command.args(["--with", way, "-p", &waiting.pid()]))?;
+    // It does not hear of the hit, at which the kernel stops the program or the thread all the same.
     catcher.signal(Signal::SIGSTOP)?;
     waiting.go()?;
-    waiting.comes_to('T')?;
-    catcher.signal(Signal::SIGKILL)?;
-    assert_eq!(waiting.ends()?, Some(2));
-    Ok(())
-}
-
-/// mapscope is killed while it holds a thread at a breakpoint: that is let go. It may die of the
-/// breakpoint then, and not of the map.
-fn killed_held(program: &Path) -> Result<(), Failed> {
-    let scratch = Scratch::new("killed-held")?;
-    let mut waiting = Waiting::start(program, "race-write-write")?;
-    let mut command = catch(&scratch.0);
-    let catcher = Catcher::armed(command.args(["--with", "ptrace", "-p", &waiting.pid()]))?;
-    // It does not hear of the breakpoint, at which the kernel holds the thread for it.
-    catcher.signal(Signal::SIGSTOP)?;
-    waiting.go()?;
-    waiting.is_held()?;
+    match way {
+        "bpf" => waiting.comes_to('T')?,
+        _ => waiting.is_held()?,
+    }
     catcher.signal(Signal::SIGKILL)?;
     assert_eq!(waiting.ends()?, Some(2));
     Ok(())

@@ -29,12 +29,13 @@ impl<'a> Sweep<'_, 'a> {
         let Some(table) = go.pclntab() else { return };
         let (receivers, joins) = (Receivers::default(), Joins::default());
         let mut scratch = Scratch { receivers, joins, info: InstructionInfoFactory::new() };
-        let codes: Vec<_> = table.funcs().filter_map(|func| Some(self.code(&func)?.1)).collect();
+        let funcs = table.funcs().filter_map(|func| self.code(&func).map(|code| (func, code)));
+        let (funcs, codes): (Vec<_>, Vec<_>) =
+            funcs.map(|(func, (id, code))| ((id, func), code)).unzip();
         go.progress.begin("reading the code", codes.len() as u64);
-        let mut funcs = table.funcs();
+        let mut funcs = funcs.into_iter();
         decode::each(&codes, |decoded| {
-            let next = funcs.find_map(|func| Some((self.code(&func)?.0, func)));
-            let Some((id, func)) = next.filter(|_| !go.progress.cancelled()) else {
+            let Some((id, func)) = funcs.next().filter(|_| !go.progress.cancelled()) else {
                 return ControlFlow::Break(());
             };
             go.progress.step(1);
