@@ -4,7 +4,7 @@
 //!
 //! Nothing here shares code with the reader: the writers are in `classic.rs` and `swiss.rs`, the
 //! offsets in `source.rs`. What a run did follows from its seed, which every failure names;
-//! `MAPSCOPE_MODEL_SEED` repeats one.
+//! `MAPSCOPE_MODEL_SEED` repeats one, `MAPSCOPE_MODEL_SEEDS` runs so many that are new.
 
 mod classic;
 mod hostile;
@@ -27,15 +27,21 @@ use source::Shape;
 use swiss::Swiss;
 
 /// Seeds that are run always.
-const SEEDS: std::ops::Range<u64> = 0..20;
+const SEEDS: std::ops::Range<u64> = 0..24;
 
-/// The seeds of a run: the fixed ones and one that is new each time, or the one that is asked for.
+/// The seeds of a run: the fixed ones, so that no run depends on luck, or those that are asked for.
 fn seeds() -> Vec<u64> {
-    if let Ok(asked) = std::env::var("MAPSCOPE_MODEL_SEED") {
-        return vec![asked.parse().expect("MAPSCOPE_MODEL_SEED is a number")];
+    if let Some(seed) = asked("MAPSCOPE_MODEL_SEED") {
+        return vec![seed];
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    SEEDS.chain(now.map(|now| now.as_nanos() as u64)).collect()
+    let new = now.map_or(0, |now| now.as_nanos() as u64);
+    SEEDS.chain(new..new + asked("MAPSCOPE_MODEL_SEEDS").unwrap_or(0)).collect()
+}
+
+fn asked(name: &str) -> Option<u64> {
+    let asked = std::env::var(name).ok()?;
+    Some(asked.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 #[test]

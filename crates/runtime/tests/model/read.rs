@@ -82,7 +82,8 @@ impl Readers {
         assert_eq!((right.differ, right.silent, right.unread), (0, 0, 0), "{}", about());
         // Enough are looked at to tell, or all.
         assert!(right.agree == len || right.bits >= 64, "{right:?}: {}", about());
-        if len >= MANY && key_size > 0 {
+        // Keys whose hashes share most bits may by chance lie right by another seed as well.
+        if len >= MANY && key_size > 0 && !own.poor {
             let other = place(Hasher { seed: own.seed ^ 1 << 20, ..own });
             assert!(!other.is_sound(), "{other:?}: {}", about());
         }
