@@ -128,6 +128,22 @@ impl<'a> Go<'a> {
         progress: &'a Progress,
     ) -> Result<Go<'a>, OpenError> {
         let layouts = Layouts::of(image)?;
+        let doubted = layouts.doubt().map(|_| layouts.describe());
+        Go::with(layouts, image, target, progress).map_err(|why| match (doubted, why) {
+            (Some(layouts), why) if !matches!(why, OpenError::NoLoadAddress) => {
+                OpenError::Unproven { layouts, what: why.to_string() }
+            }
+            (_, why) => why,
+        })
+    }
+
+    /// The same by these layouts.
+    fn with(
+        layouts: Layouts<'a>,
+        image: &'a Image<'a>,
+        target: &'a dyn Target,
+        progress: &'a Progress,
+    ) -> Result<Go<'a>, OpenError> {
         let source = layouts.source();
         let memory = target.as_memory();
         let lost_before = target.lost() + image.elf.lost();

@@ -70,14 +70,10 @@ pub(crate) fn objects(go: &Go<'_>, layouts: &Layouts<'_>) -> Result<(), OpenErro
         Ok(_) | Err(_) => Ok(()),
     };
     let unreadable = |fault| OpenError::Unreadable { what: "the list of the heap's spans", fault };
-    let proof = implementation(go)
-        .and_then(|()| believed("types", Ok(types(go))))
-        .and_then(|()| believed("spans", go.heap.votes(TRIED).map_err(unreadable)))
-        .and_then(|()| believed("goroutines", goroutines(go)));
-    proof.map_err(|why| match in_doubt {
-        true => OpenError::Unproven { layouts: layouts.describe(), what: why.to_string() },
-        false => why,
-    })
+    implementation(go)?;
+    believed("types", Ok(types(go)))?;
+    believed("spans", go.heap.votes(TRIED).map_err(unreadable))?;
+    believed("goroutines", goroutines(go))
 }
 
 fn goroutines(go: &Go<'_>) -> Result<Votes, OpenError> {

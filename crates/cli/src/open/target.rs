@@ -42,7 +42,8 @@ fn explain(error: &OpenError) -> Failure {
     match error {
         OpenError::NoLayouts(_) => failure.hint("build it without -ldflags=-w or -s"),
         OpenError::Unproven { .. } => {
-            failure.hint("its release is unknown here: a newer mapscope may know it")
+            failure.hint("its release is unknown here: a newer mapscope may know it, and an executable with DWARF \
+                 (--exe FILE) has layouts of its own")
         }
         OpenError::Contradiction(_) => {
             failure.hint("is the executable the one that the target runs? --exe FILE names another")

@@ -1,7 +1,7 @@
 //! Executables that are packed, of other machines, or of a release that nobody knows yet.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::common::{Dir, Zoo, run, skip, zoo};
@@ -36,6 +36,27 @@ fn a_release_that_is_newer_than_all_evidence() {
     newer(&zoo.with_file_name("zoo-s"), "newer-s", "(unproven: there is no table of go1.99");
 }
 
+/// Where real objects contradict the table that is nearest, nothing is said of the program.
+#[test]
+fn a_release_that_no_table_fits() {
+    const NAME: &str = "a_release_that_no_table_fits";
+    let Some(zoo) = zoo(NAME) else { return };
+    let fixtures = zoo.ancestors().nth(2).expect("the directory of all fixtures");
+    let builds = std::fs::read_dir(fixtures).expect("the fixtures");
+    let mut builds = builds.filter_map(|build| build.ok().map(|build| build.path()));
+    let classic = builds.find(|build| build.join("zoo-s").exists() && named(build, "1.21."));
+    let Some(classic) = classic else { return skip(NAME, "no fixtures of Go 1.21") };
+    let dir = Dir::new(NAME);
+    let zoo = start(&of_the_future(&classic.join("zoo-s"), &dir));
+    run(["ls", &zoo.pid()]).fails("(unproven: there is no table of go1.99");
+    run(["ls", &zoo.pid()]).fails("does not fit");
+    assert!(zoo.ends_well());
+}
+
+fn named(path: &Path, prefix: &str) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+}
+
 /// Packers and careless tools leave no table of sections: what is loaded is all that is needed.
 #[test]
 fn a_program_without_a_table_of_sections() {
@@ -55,9 +76,7 @@ fn a_program_without_a_table_of_sections() {
 fn typed(exe: &Path) -> usize {
     let about = run([OsStr::new("info"), exe.as_os_str()]);
     assert_eq!(about.code, Some(0), "{}", about.stderr);
-    let mut command = Command::new(exe);
-    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let zoo = Zoo::of(child.expect("the zoo starts"));
+    let zoo = start(exe);
     let listed = run(["ls", &zoo.pid(), "--format", "json"]);
     assert_eq!(listed.code, Some(0), "{}", listed.stderr);
     let answer: serde_json::Value = serde_json::from_str(&listed.stdout).expect("JSON");
@@ -72,15 +91,15 @@ fn typed(exe: &Path) -> usize {
 }
 
 /// A program made of `bytes`.
-fn executable(dir: &Dir, bytes: &[u8]) -> std::path::PathBuf {
+fn executable(dir: &Dir, bytes: &[u8]) -> PathBuf {
     let exe = dir.file("zoo", bytes);
     std::fs::set_permissions(&exe, std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("executable");
     exe
 }
 
-/// `ls` and `info` of a program that says that Go 1.99 built it.
-fn newer(zoo: &Path, name: &str, evidence: &str) {
+/// The zoo, as if Go 1.99 had built it.
+fn of_the_future(zoo: &Path, dir: &Dir) -> PathBuf {
     let mut bytes = std::fs::read(zoo).expect("the zoo");
     for at in 0..bytes.len() - 8 {
         // `go1.27.3` in the build info and wherever the runtime keeps it.
@@ -88,11 +107,20 @@ fn newer(zoo: &Path, name: &str, evidence: &str) {
             bytes[at + 4..at + 6].copy_from_slice(b"99");
         }
     }
-    let dir = Dir::new(name);
-    let exe = executable(&dir, &bytes);
-    let mut command = Command::new(&exe);
+    executable(dir, &bytes)
+}
+
+fn start(exe: &Path) -> Zoo {
+    let mut command = Command::new(exe);
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let zoo = Zoo::of(child.expect("the zoo starts"));
+    Zoo::of(child.expect("the zoo starts"))
+}
+
+/// `ls` and `info` of a program that says that Go 1.99 built it.
+fn newer(zoo: &Path, name: &str, evidence: &str) {
+    let dir = Dir::new(name);
+    let exe = of_the_future(zoo, &dir);
+    let zoo = start(&exe);
     let listed = run(["ls", &zoo.pid(), "--format", "json"]);
     assert_eq!(listed.code, Some(0), "{}", listed.stderr);
     let answer: serde_json::Value = serde_json::from_str(&listed.stdout).expect("JSON");
