@@ -6,6 +6,7 @@ mod bench;
 mod bpf;
 mod cache;
 mod caught;
+mod deaths;
 mod demo;
 mod fixtures;
 mod fuzz;
@@ -40,7 +41,9 @@ usage: cargo xtask TASK
         [--keep DIR] [--peers DIR] [--without PEER,..] [--mapscope FILE] [--name NAME]
                                 mapscope and its peers side by side: bench/results/NAME.md
 
-  recordings [--only RELEASE]   record what every analysis reads of fixtures/pond: recordings/
+  recordings [--only RELEASE]   record what every analysis reads of fixtures/pond: recordings/,
+                                and what autopsy reads of cores of fixtures/deaths; with
+                                --deaths instead of a release only that
 
   stripped [--only RELEASE]     score how well types are told without DWARF: docs/stripped.md
 
@@ -83,6 +86,7 @@ fn run(args: &[String]) -> Result<()> {
         ["fuzz", ref rest @ ..] => fuzz::all(rest),
         ["recordings"] => recordings::all(""),
         ["recordings", "--only", release] => recordings::all(release),
+        ["recordings", "--deaths"] => deaths::all(""),
         ["bench", ref rest @ ..] => bench::all(rest),
         ["layouts"] => layouts::all(""),
         ["layouts", "--only", release] => layouts::all(release),

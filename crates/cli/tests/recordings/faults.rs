@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::questions::{self, Question};
 use crate::subject::Subject;
-use crate::{agree, heap};
+use crate::{agree, deaths, heap};
 
 /// How many reads of each question fail in a plain run.
 const SAMPLE: usize = 24;
@@ -32,8 +32,14 @@ pub(crate) fn tried() -> u64 {
 pub(crate) fn check(subject: &Subject<'_>) -> Result<(), Failed> {
     let mut wrong = Vec::new();
     for question in asked(subject) {
-        wrong.extend(one(subject, &question));
+        wrong.extend(one(subject, &question, judge));
     }
+    wrong.extend(deaths::lives(subject));
+    verdict(wrong)
+}
+
+/// Nothing may be wrong.
+pub(crate) fn verdict(wrong: Vec<String>) -> Result<(), Failed> {
     match wrong.is_empty() {
         true => Ok(()),
         false => {
@@ -67,7 +73,12 @@ fn asked(subject: &Subject<'_>) -> Vec<Question> {
     asked
 }
 
-fn one(subject: &Subject<'_>, question: &Question) -> Vec<String> {
+/// Lets reads of one question fail, and has each answer judged by that without a fault.
+pub(crate) fn one(
+    subject: &Subject<'_>,
+    question: &Question,
+    judge: fn(&Value, &Value) -> Vec<String>,
+) -> Vec<String> {
     let failing = subject.target;
     failing.arm(None, usize::MAX);
     let Ok(full) = subject.ask(&*question.analysis) else {
@@ -76,12 +87,8 @@ fn one(subject: &Subject<'_>, question: &Question) -> Vec<String> {
         return subject.has_dwarf().then_some(wrong).into_iter().collect();
     };
     let reads = failing.reads();
-    let stride = stride().unwrap_or(reads.div_ceil(SAMPLE)).max(1);
-    // Another beginning in each recording and question, so that together they try most.
-    let first = agree::array(subject.truth, "maps").len() * 7 + question.name.len() + reads;
     let mut wrong = Vec::new();
-    for n in (first % stride..reads).step_by(stride) {
-        TRIED.fetch_add(1, Ordering::Relaxed);
+    for n in chosen(subject, question, reads) {
         let limit = reads * MAX_MORE + 10_000;
         failing.arm(Some(n), limit);
         let (said, peak) = heap::peak(|| subject.ask(&*question.analysis));
@@ -99,6 +106,23 @@ fn one(subject: &Subject<'_>, question: &Question) -> Vec<String> {
     wrong
 }
 
+/// Which reads of a question are let fail, whether it is answered or not.
+pub(crate) fn sample(subject: &Subject<'_>, question: &Question) -> impl Iterator<Item = usize> {
+    subject.target.arm(None, usize::MAX);
+    drop(subject.ask(&*question.analysis));
+    chosen(subject, question, subject.target.reads())
+}
+
+/// Some of so many reads, or those that were asked for.
+fn chosen(subject: &Subject<'_>, question: &Question, reads: usize) -> std::vec::IntoIter<usize> {
+    let stride = stride().unwrap_or(reads.div_ceil(SAMPLE)).max(1);
+    // Another beginning in each recording and question, so that together they try most.
+    let first = agree::array(subject.truth, "maps").len() * 7 + question.name.len() + reads;
+    let chosen: Vec<usize> = (first % stride..reads).step_by(stride).collect();
+    TRIED.fetch_add(chosen.len() as u64, Ordering::Relaxed);
+    chosen.into_iter()
+}
+
 /// Every which read of a question fails, where that was asked for.
 fn stride() -> Option<usize> {
     let asked = std::env::var("MAPSCOPE_EVERY_READ").ok()?;
@@ -107,11 +131,7 @@ fn stride() -> Option<usize> {
 
 /// What is wrong with the answer `said`, given after a read failed.
 fn judge(full: &Value, said: &Value) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let whole = agree::array(said, "missing").is_empty();
-    if whole && without_notes(full) != without_notes(said) {
-        wrong.push("it lacks something, and looks whole".into());
-    }
+    let mut wrong: Vec<String> = looks_whole(full, said).into_iter().collect();
     for row in agree::array(said, "maps").iter().filter(|row| row.get("addr").is_some()) {
         let same = |other: &&Value| other["addr"] == row["addr"];
         let Some(before) = agree::array(full, "maps").iter().find(same) else {
@@ -121,6 +141,13 @@ fn judge(full: &Value, said: &Value) -> Vec<String> {
         wrong.extend(contradictions(before, row));
     }
     wrong
+}
+
+/// An answer that is another than the whole one says that something is missing.
+pub(crate) fn looks_whole(full: &Value, said: &Value) -> Option<String> {
+    let whole = agree::array(said, "missing").is_empty();
+    let same = || without_notes(full) == without_notes(said);
+    (whole && !same()).then(|| "it lacks something, and looks whole".into())
 }
 
 /// Facts of a row that differ from those of the whole answer, and are not said to be unknown.

@@ -4,6 +4,7 @@
 
 #[path = "../matrix/agree.rs"]
 mod agree;
+mod deaths;
 mod failing;
 mod faults;
 mod heap;
@@ -14,6 +15,7 @@ mod truth;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
 
 use subject::Subject;
 
@@ -22,19 +24,28 @@ static HEAP: heap::Counting = heap::Counting;
 
 fn main() {
     let arguments = Arguments::from_args();
-    let names = recordings();
-    assert!(!names.is_empty(), "there are no recordings");
-    let trials = names.iter().flat_map(|path| {
-        [trial(path, "truth", truth::check), trial(path, "faults", faults::check)]
+    let (ponds, deaths) = (recordings(""), recordings("deaths"));
+    assert!(!ponds.is_empty() && !deaths.is_empty(), "there are no recordings");
+    let ponds = ponds.iter().flat_map(|path| {
+        let trial = |kind, test| trial(path, kind, subject::truth, test);
+        [trial("truth", truth::check), trial("faults", faults::check)]
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let deaths = deaths.iter().flat_map(|path| {
+        let trial = |kind, test| trial(path, kind, deaths::truth, test);
+        [
+            trial("truth", deaths::check),
+            trial("faults", deaths::fail),
+            trial("others", deaths::others),
+        ]
+    });
+    let conclusion = libtest_mimic::run(&arguments, ponds.chain(deaths).collect());
     println!("{} reads were let fail", faults::tried());
     conclusion.exit();
 }
 
-/// Every recording, without its extension.
-fn recordings() -> Vec<PathBuf> {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recordings");
+/// Every recording in a directory of `recordings/`, without its extension.
+fn recordings(dir: &str) -> Vec<PathBuf> {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recordings").join(dir);
     let entries = home.read_dir().expect("the directory recordings/");
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let recordings = paths.filter(|path| path.extension().is_some_and(|e| e == "rec"));
@@ -48,7 +59,12 @@ fn without_extension(path: &Path) -> PathBuf {
     path.with_file_name(path.file_stem().unwrap_or_default())
 }
 
-fn trial(path: &Path, kind: &str, test: fn(&Subject<'_>) -> Result<(), Failed>) -> Trial {
+fn trial(
+    path: &Path,
+    kind: &str,
+    truth: fn(&Path) -> Result<Value, Failed>,
+    test: fn(&Subject<'_>) -> Result<(), Failed>,
+) -> Trial {
     let (path, name) = (path.to_owned(), path.file_name().unwrap_or_default().to_string_lossy());
-    Trial::test(format!("{name}/{kind}"), move || subject::with(&path, test))
+    Trial::test(format!("{name}/{kind}"), move || subject::with(&path, &truth(&path)?, test))
 }

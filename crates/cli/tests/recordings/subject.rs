@@ -24,23 +24,29 @@ pub(crate) struct Subject<'a> {
     pub(crate) truth: &'a Value,
 }
 
-/// Opens the recording `path`, without its extension, for `test`.
+/// Opens the recording `path`, without its extension, of which `truth` is known, for `test`.
 pub(crate) fn with(
     path: &Path,
+    truth: &Value,
     test: fn(&Subject<'_>) -> Result<(), Failed>,
 ) -> Result<(), Failed> {
-    let file = |kind: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(kind);
-        std::fs::read(name)
-    };
-    let truth = serde_json::from_slice(&file(".json")?)?;
-    let recording = Recording::from_bytes(&file(".rec")?, LIMIT)?;
+    let recording = Recording::from_bytes(&file(path, ".rec")?, LIMIT)?;
     let (target, progress) = (Failing::new(&recording), Progress::default());
     let exe = recording.exe_bytes();
     let elf = Elf::parse_kept(&exe, &recording.exe_ranges())?;
     let image = Image::parse(&elf)?;
-    test(&Subject { target: &target, image: &image, progress: &progress, truth: &truth })
+    test(&Subject { target: &target, image: &image, progress: &progress, truth })
+}
+
+/// What the program that the recording is of has said of itself.
+pub(crate) fn truth(path: &Path) -> Result<Value, Failed> {
+    Ok(serde_json::from_slice(&file(path, ".json")?)?)
+}
+
+fn file(path: &Path, extension: &str) -> std::io::Result<Vec<u8>> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(extension);
+    std::fs::read(name)
 }
 
 impl<'a> Subject<'a> {

@@ -64,7 +64,7 @@ pub fn left(
     else {
         return Vec::new();
     };
-    let arrays = go.apart(|| go.shape.arrays(go.reader(), map)).0.unwrap_or_default();
+    let arrays = go.shape.arrays(go.reader(), map).unwrap_or_default();
     let storage = arrays.iter().filter(|array| array.blocks && array.bytes > 0);
     let storage = storage.map(|array| array.addr..Addr(array.addr.0.saturating_add(array.bytes)));
     let (map, storage) = (map.addr, storage.collect());
@@ -73,8 +73,7 @@ pub fn left(
     let left = awake.take(MOST).filter_map(|goroutine| {
         let sp = unwinder.stack(goroutine, 1).frames.first()?.sp;
         let low = Addr(sp.0.saturating_sub(DEEP)).max(goroutine.stack.start);
-        // Nobody lacks what is not on the stack any more.
-        go.apart(|| calls.below(goroutine.id, low, sp)).0
+        calls.below(goroutine.id, low, sp)
     });
     left.collect()
 }

@@ -138,7 +138,17 @@ fn panic_text(go: &Go<'_>, ty: TypeId, data: Addr) -> Option<String> {
         "runtime.errorString" | "runtime.errorAddressString" => {
             text(&value).map(|text| format!("runtime error: {text}"))
         }
-        name => text(&value).or_else(|| Some(format!("{name}({value})"))),
+        // What could not be read is no message.
+        name => text(&value).or_else(|| (!is_unread(&value)).then(|| format!("{name}({value})"))),
+    }
+}
+
+/// Whether a value, or what the words in it would be, could not be read.
+fn is_unread(value: &Value<'_>) -> bool {
+    match value {
+        Value::Unreadable(_) => true,
+        Value::Struct { fields, .. } => fields.iter().any(|(_, field)| is_unread(field)),
+        _ => false,
     }
 }
 

@@ -91,6 +91,7 @@ impl Crash {
         scheduler: &Scheduler,
         threads: &[Thread],
     ) -> Result<Crash, CrashError> {
+        let before = go.lost();
         let goroutines = scheduler.goroutines(go)?.all;
         let unwinder = scheduler.unwinder(go, threads).ok_or(CrashError::NoFunctions)?;
         if let Some(crash) = caught::find(go, scheduler, &unwinder, threads, &goroutines) {
@@ -115,7 +116,7 @@ impl Crash {
             Some(crash) if !crash.under_way => Ok(crash),
             dying => system::crash(go, scheduler, threads, &goroutines)
                 .or(dying)
-                .or_else(|| system::killed(go))
+                .or_else(|| system::killed(go, go.lost() == before))
                 .ok_or(CrashError::Alive),
         }
     }

@@ -43,9 +43,11 @@ fn is_relay(message: &Message) -> bool {
     message.kind == Kind::Signal && message.text.as_deref() == Some("SIGQUIT")
 }
 
-/// Of a program that the kernel ended by a signal.
-pub(super) fn killed(go: &Go<'_>) -> Option<Crash> {
+/// Of a program that the kernel ended by a signal. Where not `all` of its stacks could be read it may have
+/// sent that to itself, for a reason that is not known.
+pub(super) fn killed(go: &Go<'_>, all: bool) -> Option<Crash> {
     let signal = go.target.crash().map(|crash| crash.signal).filter(|signal| *signal > 0)?;
-    let text = Some(message::signal_name(signal));
-    Some(Crash::of(None, Some(Message { text, kind: Kind::Signal, repeats: 0 }), false))
+    let message =
+        || Message { text: Some(message::signal_name(signal)), kind: Kind::Signal, repeats: 0 };
+    Some(Crash::of(None, all.then(message), false))
 }
