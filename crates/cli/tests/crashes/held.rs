@@ -23,11 +23,17 @@ fn entries(build: &str) -> u64 {
 struct Held(Child);
 
 impl Held {
-    fn start(program: &Path, dir: &Path, entries: u64) -> Result<Held, Failed> {
+    fn start(
+        program: &Path,
+        dir: &Path,
+        argument: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<Held, Failed> {
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -c unlimited && exec \"$0\" -held"]).arg(program);
+        let shell = "ulimit -c unlimited && exec \"$0\" \"$1\"";
+        command.args(["-c", shell]).arg(program).arg(argument);
         command.current_dir(dir).env("GOTRACEBACK", "crash").env_remove("CRASHES_WAIT");
-        command.env("CRASHES_ENTRIES", entries.to_string());
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut held = Held(command.spawn()?);
         let stdout = held.0.stdout.as_mut().ok_or("no pipe")?;
@@ -60,19 +66,40 @@ impl Drop for Held {
 /// Lets the program die, and asks why.
 pub(crate) fn test(program: &Path, build: &str, classic: bool) -> Result<(), Failed> {
     let entries = entries(build);
-    let scratch = Scratch::new(program, "held")?;
-    let held = Held::start(program, &scratch.0, entries)?;
+    let environment = [("CRASHES_ENTRIES", entries.to_string())];
+    let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let (report, addr) = died(program, "-held", &environment, "main.sessions.byID")?;
+    verdict(judge(&report, &addr, entries, classic), &report)
+}
+
+/// Has the write mark of the map set from outside, lets the program die, and answers with what is said of
+/// that, and with the map's address.
+pub(crate) fn died(
+    program: &Path,
+    argument: &str,
+    environment: &[(&str, &str)],
+    map: &str,
+) -> Result<(Value, String), Failed> {
+    let scratch = Scratch::new(program, argument.trim_start_matches('-'))?;
+    let held = Held::start(program, &scratch.0, argument, environment)?;
     let pid = held.0.id().to_string();
-    let list = ask(&["ls", &pid, "--where", "path == \"main.sessions.byID\""])?;
+    let list = ask(&["ls", &pid, "--where", &format!("path == {map:?}")])?;
     let addr = list["maps"][0]["addr"].as_str().ok_or("the map is not listed")?.to_owned();
     // By nothing but its address.
     let injected = ask(&["inject", &pid, &addr, "--i-know-this-kills"])?;
+    if injected["injected"]["map"] != addr.as_str() {
+        return Err(format!("another map was changed: {injected}").into());
+    }
     held.touch()?;
     let core = scratch.0.join("core");
     let core = core.to_str().ok_or("not UTF-8")?;
     let report = ask(&["autopsy", core, "--exe", program.to_str().ok_or("not UTF-8")?])?;
-    let wrong = judge(&report, &addr, entries, classic);
-    match wrong.is_empty() && injected["injected"]["map"] == addr.as_str() {
+    Ok((report, addr))
+}
+
+/// Nothing may be wrong.
+pub(crate) fn verdict(wrong: Vec<String>, report: &Value) -> Result<(), Failed> {
+    match wrong.is_empty() {
         true => Ok(()),
         false => Err(format!("{wrong:#?} in {report:#}").into()),
     }

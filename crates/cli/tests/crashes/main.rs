@@ -11,6 +11,7 @@ mod crashing;
 mod fixtures;
 mod held;
 mod judge;
+mod left;
 mod place;
 #[path = "../harness/races.rs"]
 mod races;
@@ -49,8 +50,8 @@ fn trials() -> Vec<Trial> {
         .filter(|program| program.path.exists())
         .collect();
     programs.sort_by(|a, b| a.path.cmp(&b.path));
-    let held = programs.iter().filter(|p| p.manner == Manner::Plain).map(held_trial);
-    let mut trials: Vec<Trial> = held.collect();
+    let plain = programs.iter().filter(|p| p.manner == Manner::Plain);
+    let mut trials: Vec<Trial> = plain.flat_map(|p| [held_trial(p), left_trial(p)]).collect();
     trials.extend(programs.into_iter().map(trial));
     trials
 }
@@ -60,6 +61,11 @@ fn held_trial(program: &Program) -> Trial {
         || ["1.19.", "1.21.", "1.22.", "1.23."].iter().any(|old| program.build.starts_with(old));
     let (path, build) = (program.path.clone(), program.build.clone());
     Trial::test(format!("{build}/held"), move || held::test(&path, &build, classic))
+}
+
+fn left_trial(program: &Program) -> Trial {
+    let path = program.path.clone();
+    Trial::test(format!("{}/left", program.build), move || left::test(&path))
 }
 
 /// How the programs are built.
