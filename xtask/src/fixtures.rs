@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use crate::cache;
-use crate::pins::PINS;
+use crate::pins;
 use crate::process::{exists, quiet};
 use crate::toolchains::{go_of, install};
 use crate::variants::{self, Mode, Strip, Variant};
@@ -146,11 +146,10 @@ const ANYWHERE: &str = "demo";
 
 /// That program for other machines, by the newest release: `foreign/386/demo`.
 fn foreign(home: &Path) -> Result<()> {
-    let Some(pin) = PINS.last() else { return Ok(()) };
+    let variant = Variant { pin: pins::newest(), experiment: "", mode: Mode::Exe };
     for arch in FOREIGN {
         cache::once(&home.join("foreign").join(arch), |draft| {
-            eprintln!("building {} for {arch}", pin.version);
-            let variant = Variant { pin, experiment: "", mode: Mode::Exe };
+            eprintln!("building {} for {arch}", variant.pin.version);
             compile(&variant, ANYWHERE, Strip::Nothing, draft, &[("GOARCH", arch)])
         })?;
     }

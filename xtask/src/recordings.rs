@@ -10,10 +10,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::deaths;
 use crate::fixtures::checkout;
-use crate::pins::{PINS, Pin};
+use crate::pins::{PINS, Pin, Recorded};
 use crate::place::Place;
 use crate::process::{exists, quiet};
 use crate::toolchains::go_of;
+use crate::variants::{Mode, Strip, Variant};
 
 /// Where they are made: a recording names its executable.
 const PLACE: &str = "/var/tmp/mapscope-pond";
@@ -27,30 +28,28 @@ const HEAD: usize = 16;
 struct Build {
     pin: &'static Pin,
     experiment: &'static str,
-    /// `exe`, `pie` or `cgo`.
-    mode: &'static str,
-    /// What is left out: nothing, `w` (DWARF) or `s` (DWARF and symbols).
-    stripped: &'static str,
+    mode: Mode,
+    strip: Strip,
 }
 
 impl Build {
+    fn variant(&self) -> Variant {
+        Variant { pin: self.pin, experiment: self.experiment, mode: self.mode }
+    }
+
     /// `1.24.11-noswissmap-exe`, `1.26.6-exe-s`.
     fn name(&self) -> String {
-        let parts = [self.pin.version, self.experiment, self.mode, self.stripped];
-        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        parts.join("-")
+        self.variant().name() + self.strip.suffix()
     }
 
     fn ldflags(&self) -> String {
-        let mut flags = match (self.stripped, self.mode) {
-            ("s", _) => String::from("-s -w"),
-            ("w", _) => String::from("-w"),
+        let mut flags = match (self.strip, self.mode) {
             // The DWARF of programs with C stays as their linker compresses it; that of others is
             // left as it is, for zstd packs it tighter than zlib.
-            (_, "cgo") => String::new(),
-            _ => String::from("-compressdwarf=false"),
+            (Strip::Nothing, Mode::Exe | Mode::Pie) => String::from("-compressdwarf=false"),
+            (strip, _) => strip.flags().to_owned(),
         };
-        if self.mode == "cgo" {
+        if self.mode == Mode::Cgo {
             flags.push_str(" -linkmode=external");
         }
         flags
@@ -59,26 +58,12 @@ impl Build {
 
 /// Every release as an executable, with all it can have and stripped; so every experiment that
 /// changes maps; and the other ways of linking, for one release of either implementation.
-fn builds() -> Vec<Build> {
-    let mut builds = Vec::new();
-    for pin in &PINS {
-        let build = |experiment, mode, stripped| Build { pin, experiment, mode, stripped };
-        builds.extend([build("", "exe", ""), build("", "exe", "s")]);
-        match pin.minor() {
-            "1.23" => builds.extend([build("", "pie", ""), build("", "cgo", "")]),
-            "1.24" => {
-                builds.extend([build("noswissmap", "exe", ""), build("noswissmap", "exe", "s")]);
-                builds.extend([build("", "pie", "s"), build("", "exe", "w")]);
-            }
-            "1.27" => {
-                let split = "mapsplitgroup";
-                builds.extend([build(split, "exe", ""), build(split, "exe", "s")]);
-                builds.extend([build("", "pie", ""), build("", "cgo", "")]);
-            }
-            _ => {}
-        }
-    }
-    builds
+fn builds() -> impl Iterator<Item = Build> {
+    const ALL: [Recorded; 2] = [("", Mode::Exe, Strip::Nothing), ("", Mode::Exe, Strip::Symbols)];
+    PINS.iter().flat_map(|pin| {
+        let recorded = ALL.iter().chain(pin.recorded);
+        recorded.map(move |&(experiment, mode, strip)| Build { pin, experiment, mode, strip })
+    })
 }
 
 /// Records every build of the releases `only` names anew.
@@ -90,8 +75,8 @@ pub(crate) fn all(only: &str) -> Result<()> {
     let home = checkout().join("recordings");
     fs::create_dir_all(&home)?;
     let mut failed = Vec::new();
-    for build in builds().iter().filter(|build| build.pin.is(only)) {
-        match record(build, &home) {
+    for build in builds().filter(|build| build.pin.is(only)) {
+        match record(&build, &home) {
             Ok(size) => println!("{}: {size} bytes", build.name()),
             Err(error) => failed.push(format!("{}: {error:#}", build.name())),
         }
@@ -135,9 +120,9 @@ fn compile(build: &Build, exe: &Path) -> Result<()> {
     go.current_dir(checkout().join("fixtures/pond"));
     go.args(["build", "-trimpath", "-buildvcs=false"]);
     go.arg(format!("-modfile={}", language.display()));
-    go.arg(format!("-buildmode={}", if build.mode == "pie" { "pie" } else { "exe" }));
+    go.arg(format!("-buildmode={}", if build.mode == Mode::Pie { "pie" } else { "exe" }));
     go.arg(format!("-ldflags={}", build.ldflags()));
-    go.env("CGO_ENABLED", if build.mode == "cgo" { "1" } else { "0" });
+    go.env("CGO_ENABLED", if build.mode == Mode::Cgo { "1" } else { "0" });
     go.env("GOEXPERIMENT", build.experiment);
     quiet(go.arg("-o").arg(exe).arg(".")).map(drop)
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::process::{exists, shown, watched};
-use crate::{bpf, cache, fixtures, fuzz, toolchains};
+use crate::{bpf, cache, fixtures, fuzz, pins, toolchains};
 
 /// The release of cargo-deny that `deny.toml` is written for.
 const CARGO_DENY: &str = "0.20.2";
@@ -26,7 +26,7 @@ pub(crate) fn all() -> Result<()> {
     shown(cargo().args(["build", "--package", "mapscope"]))?;
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
-    let goroot = toolchains::newest()?;
+    let goroot = toolchains::install(pins::newest())?;
     tests.env("MAPSCOPE_FIXTURES", fixtures).env("MAPSCOPE_GO", goroot.join("bin/go"));
     let output = watched(&mut tests)?;
     crate::stripped::check()?;

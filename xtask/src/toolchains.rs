@@ -25,11 +25,6 @@ pub(crate) fn all(only: &str) -> Result<()> {
     Ok(())
 }
 
-/// The GOROOT of the newest release.
-pub(crate) fn newest() -> Result<PathBuf> {
-    install(PINS.last().context("there is no pin")?)
-}
-
 /// The GOROOT of this release, fetched and unpacked if it was not yet.
 pub(crate) fn install(pin: &Pin) -> Result<PathBuf> {
     let home = cache::root()?.join("toolchains").join(format!("go{}", pin.version));

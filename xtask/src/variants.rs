@@ -82,11 +82,10 @@ impl Variant {
     /// How its zoo is linked besides: every executable stripped of all, those of default experiments
     /// of DWARF alone, and some of the other modes.
     pub(crate) fn strips(&self) -> &'static [Strip] {
-        match (self.mode, self.pin.minor(), self.experiment) {
-            (Mode::Exe, _, "") => &[Strip::Debug, Strip::Symbols],
-            (Mode::Exe, ..) => &[Strip::Symbols],
-            (Mode::Pie, "1.23" | "1.27", "") => &[Strip::Symbols],
-            (Mode::Cgo, "1.22" | "1.26", "") => &[Strip::Symbols],
+        match (self.mode, self.experiment) {
+            (Mode::Exe, "") => &[Strip::Debug, Strip::Symbols],
+            (Mode::Exe, _) => &[Strip::Symbols],
+            (mode, "") if self.pin.stripped.contains(&mode) => &[Strip::Symbols],
             _ => &[],
         }
     }
@@ -106,12 +105,8 @@ pub(crate) fn all() -> Vec<Variant> {
     variants
 }
 
-/// The experiments that change maps (internal/buildcfg/exp.go of each release).
-fn experiments(pin: &Pin, mode: Mode) -> Vec<&'static str> {
-    match (pin.minor(), mode) {
-        ("1.24", Mode::Exe | Mode::Pie) => vec!["", "noswissmap"],
-        ("1.25", Mode::Exe | Mode::Cgo) => vec!["", "noswissmap"],
-        ("1.27", Mode::Exe | Mode::Pie) => vec!["", "mapsplitgroup"],
-        _ => vec![""],
-    }
+/// With which experiments a release is linked in this way, the default first.
+fn experiments(pin: &Pin, mode: Mode) -> impl Iterator<Item = &'static str> {
+    let linked = pin.maps.iter().filter(move |(_, also)| [Mode::Exe, *also].contains(&mode));
+    std::iter::once("").chain(linked.map(|(experiment, _)| *experiment))
 }

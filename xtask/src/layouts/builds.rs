@@ -9,24 +9,10 @@ use crate::fixtures::{compile, source_hash};
 use crate::pins::Pin;
 use crate::variants::{Mode, Strip, Variant};
 
-/// The experiments that may change what the runtime keeps, by the `exp_*.go` of each release; each
-/// that the release builds with. The default comes first.
-pub(super) fn experiments(pin: &Pin) -> &'static [&'static str] {
-    match pin.minor() {
-        "1.22" => &["", "noallocheaders"],
-        "1.24" => &["", "noswissmap", "nospinbitmutex"],
-        "1.25" => &["", "noswissmap", "greenteagc"],
-        "1.26" => &["", "nogreenteagc", "norandomizedheapbase64"],
-        "1.27" => &[
-            "",
-            "mapsplitgroup",
-            "nogreenteagc",
-            "norandomizedheapbase64",
-            "nosizespecializedmalloc",
-            "simd",
-        ],
-        _ => &[""],
-    }
+/// The experiments of a release that a table has the layouts of, the default first.
+pub(super) fn experiments(pin: &Pin) -> impl Iterator<Item = &'static str> {
+    let maps = pin.maps.iter().map(|(experiment, _)| *experiment);
+    std::iter::once("").chain(maps).chain(pin.layouts.iter().copied())
 }
 
 /// One way to build.

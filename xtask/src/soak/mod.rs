@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::pins;
 use crate::process::shown;
 pub(crate) use attach::cycle;
 use target::{Soaked, field};
@@ -52,8 +53,8 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
 
 /// A short run, on the newest release of each implementation of maps.
 pub(crate) fn short() -> Result<()> {
-    for release in ["1.23", "1.27"] {
-        let release = release.to_owned();
+    for pin in [pins::last_classic(), pins::newest()] {
+        let release = pin.version.to_owned();
         soak(&Options { cycles: SHORT, release, mapscope: None, target: None })?;
     }
     Ok(())

@@ -12,6 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::fixtures::{checkout, compile};
+use crate::pins;
 use crate::process::quiet;
 use crate::toolchains::install;
 use crate::variants::{self, Mode, Strip, Variant};
@@ -35,19 +36,16 @@ pub(crate) fn all(only: &str) -> Result<()> {
     judge(&scores)
 }
 
-/// Releases that are scored where all of them would take too long: one of each implementation of
-/// maps, and the oldest and the newest.
-const CHECKED: [&str; 3] = ["1.19", "1.23", "1.27"];
-
 /// By so much a count may differ from the table: what a run leaves on its stacks is chance.
 const SLACK: usize = 3;
 
-/// Scores some releases: what is said is right, and the table in `docs/stripped.md` says so too.
+/// Scores some releases, all of them would take too long: what is said is right, and the table in
+/// `docs/stripped.md` says so too.
 pub(crate) fn check() -> Result<()> {
     let document = fs::read_to_string(checkout().join("docs/stripped.md"))?;
     let mut scores = Vec::new();
-    for release in CHECKED {
-        scores.extend(measure(release)?);
+    for pin in [pins::oldest(), pins::last_classic(), pins::newest()] {
+        scores.extend(measure(pin.version)?);
     }
     judge(&scores)?;
     let stale: Vec<String> = scores.iter().filter_map(|score| differs(score, &document)).collect();
