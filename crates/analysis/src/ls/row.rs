@@ -160,7 +160,7 @@ impl MapRow {
 }
 
 /// Candidates of one map in a row of `ls`.
-const MAX_CANDIDATES: usize = 16;
+const MAX_CANDIDATES: usize = 64;
 
 /// How full a map is.
 pub(super) fn load(survey: &Survey) -> f64 {

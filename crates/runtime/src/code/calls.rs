@@ -76,8 +76,10 @@ impl Body<'_, '_, '_> {
         let known = self.sweep.callees.get(entry);
         let callee = known.map_or(Callee::Opaque, |(_, callee)| callee);
         let plain = known.filter(|_| callee == Callee::Plain).map(|(func, _)| func);
-        if callee == Callee::Barrier {
-            return;
+        match (callee, known) {
+            (Callee::Barrier, _) => return,
+            (Callee::GenericMethod, Some((method, _))) => self.made_for(method),
+            _ => {}
         }
         let result = self.runtime_call(callee);
         if let Some(func) = plain {
@@ -117,16 +119,13 @@ impl Body<'_, '_, '_> {
                 self.used_as(self.argument(2), holds);
                 None
             }
-            Callee::GenericMethod => {
-                self.made_for();
-                None
-            }
-            Callee::Barrier | Callee::Opaque | Callee::Generic | Callee::Plain => None,
+            Callee::Barrier | Callee::Opaque | Callee::Plain => None,
+            Callee::Generic | Callee::GenericMethod => None,
         }
     }
 
     /// A method of a generic type is called, which is told by a dictionary what the type is made for.
-    fn made_for(&mut self) {
+    fn made_for(&mut self, method: FuncId) {
         let Content::Address(dictionary) = self.argument(1) else { return };
         let (place, pointer) = match self.argument(0) {
             Content::Of(place) => {
@@ -137,7 +136,8 @@ impl Body<'_, '_, '_> {
             Content::Frame(slot) => (self.sweep.places.slot(slot), false),
             Content::Known(_) | Content::Unknown => return,
         };
-        self.sweep.instances.push(Instance { dictionary: dictionary.get(), place, pointer });
+        let dictionary = dictionary.get();
+        self.sweep.instances.push(Instance { method, dictionary, place, pointer });
     }
 
     fn count_use(&mut self, ty: TypeId) {
@@ -170,6 +170,8 @@ impl Body<'_, '_, '_> {
                 && let Some(holds) = self.sweep.data_word(ty)
             {
                 self.used_as(self.registers.get(*data), holds);
+                let argument = self.sweep.places.argument(func, usize::from(i) + 1);
+                self.sweep.mixed.insert(argument);
             }
         }
     }

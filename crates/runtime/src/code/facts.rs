@@ -22,6 +22,16 @@ pub struct Told {
     pub holds: Holds,
     /// How many instructions say so. Zero where it follows from what flows between places.
     pub times: u32,
+    /// Where it holds a map: it may as well be of another type with the same keys and elems, as one
+    /// flows to it or from it, and is converted somewhere on the way.
+    pub twins: bool,
+}
+
+impl Told {
+    /// What so many instructions say.
+    pub(super) fn new(holds: Holds, times: u32) -> Told {
+        Told { holds, times, twins: false }
+    }
 }
 
 /// What the machine code of an executable says of the types of its variables.

@@ -6,7 +6,8 @@
 //! function once and notes in [`sweep`] what it says of places, and which places values flow
 //! between; [`solve`] carries what is known along those flows.
 //!
-//! What code says is evidence, not proof: a place that is told to hold two types holds candidates.
+//! What code says is evidence, not proof: a place that is told to hold two types holds candidates, and
+//! so does one that a map of another type may have been converted into ([`twins`]).
 
 pub(crate) mod argument;
 mod body;
@@ -28,6 +29,7 @@ mod registers;
 mod run;
 mod solve;
 mod sweep;
+mod twins;
 
 pub use facts::{Facts, Told};
 pub use holds::Holds;

@@ -158,8 +158,13 @@ impl Places {
 
     /// Where the word is in what the pointer leads to.
     pub(super) fn field_offset(&self, field: PlaceId) -> Option<u32> {
+        Some(self.field_of(field)?.1)
+    }
+
+    /// Where the pointer is, and where the word is in what it leads to.
+    pub(super) fn field_of(&self, field: PlaceId) -> Option<(PlaceId, u32)> {
         match self.get(field)? {
-            Place::Field(_, offset, _) => Some(offset),
+            Place::Field(of, offset, _) => Some((of, offset)),
             Place::Global(_) | Place::Slot(_) => None,
         }
     }

@@ -8,6 +8,7 @@ use mapscope_binary::Func;
 use super::body::Body;
 use super::callee::{Callee, FuncId};
 use super::decode::{self, Code, Decoded};
+use super::holds::Holds;
 use super::joins::Joins;
 use super::receiver::Receivers;
 use super::registers::{ARGUMENTS, CONTEXT, Content, Registers};
@@ -66,6 +67,9 @@ impl<'a> Sweep<'_, 'a> {
         if let Some(holds) = scratch.receivers.of(&self.go.types, func.name()) {
             let first = self.places.argument(id, 0);
             self.tell(first, holds);
+            if let Holds::Map(ty) = holds {
+                self.declared.insert(first, ty);
+            }
         }
         let len = func.end().0.saturating_sub(func.entry().0).min(MAX_CODE);
         scratch.joins.begin(func.entry().0, len as usize);

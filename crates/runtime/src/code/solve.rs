@@ -8,6 +8,7 @@ use super::holds::Holds;
 use super::known::Known;
 use super::place::PlaceId;
 use super::sweep::Sweep;
+use super::twins::{self, differ};
 
 /// A place told to hold more than so many things holds no one type: a data word of interfaces, say.
 pub(super) const MAX_TOLD: usize = 4;
@@ -26,9 +27,11 @@ impl Sweep<'_, '_> {
         let both = flows.iter().copied().chain(flows.iter().map(|(from, to)| (*to, *from)));
         let graph = Graph::of(self.places.len(), both);
         let mut several = Vec::new();
+        let mut apart: Vec<PlaceId> =
+            fresh.iter().copied().filter(|place| known.of(*place).len() > 1).collect();
         for _ in 0..MAX_ROUNDS {
             self.derive_fields(&mut known, &fields, &mut fresh);
-            fresh = carry(&mut known, &graph, &fresh);
+            fresh = carry(&mut known, &graph, &fresh, &mut apart);
             several.extend(fresh.iter().filter(|place| known.of(**place).len() > 1));
             if fresh.is_empty() {
                 break;
@@ -37,7 +40,9 @@ impl Sweep<'_, '_> {
         for place in several {
             let told = known.of(place).to_vec();
             self.set(&mut known, place, told);
+            apart.push(place);
         }
+        twins::Search::new(&self, &graph).mark(&mut known, &apart);
         self.pointees(&mut known);
         self.facts(known)
     }
@@ -65,8 +70,7 @@ impl Sweep<'_, '_> {
     /// What the code says outright, the most often said first. Returns of which places.
     fn direct(&self, known: &mut Known) -> Vec<PlaceId> {
         let told = self.told.iter().filter(|((place, _), _)| self.is_real(*place));
-        let told =
-            told.map(|((place, holds), times)| (*place, Told { holds: *holds, times: *times }));
+        let told = told.map(|((place, holds), times)| (*place, Told::new(*holds, *times)));
         let mut told: Vec<_> = told.collect();
         told.sort_unstable_by_key(|(place, told)| (*place, told.holds));
         let of_places = told.chunk_by(|one, next| one.0 == next.0);
@@ -101,7 +105,7 @@ impl Sweep<'_, '_> {
                 if known.lacks(*field)
                     && let Some(holds) = Holds::word(&self.go.types, ty, offset.into(), 0)
                 {
-                    known.set(*field, [Told { holds, times: 0 }]);
+                    known.set(*field, [Told::new(holds, 0)]);
                     fresh.push(*field);
                 }
             }
@@ -112,21 +116,22 @@ impl Sweep<'_, '_> {
     /// is known to hold several things, what says most.
     fn pointees(&self, known: &mut Known) {
         let holds = |pointer: PlaceId| match known.of(pointer) {
-            [Told { holds: Holds::Pointer(ty), .. }] => Some(Holds::Value(*ty)),
-            [Told { holds: Holds::Map(ty), .. }] => Some(Holds::Header(*ty)),
+            [Told { holds: Holds::Pointer(ty), .. }] => Some((Holds::Value(*ty), false)),
+            [Told { holds: Holds::Map(ty), twins, .. }] => Some((Holds::Header(*ty), *twins)),
             _ => None,
         };
         let points = self.points.pairs().iter();
         let said = points.filter_map(|(pointee, pointer)| Some((*pointee, holds(*pointer)?)));
-        let mut said: Vec<(PlaceId, Holds)> = said.collect();
+        let mut said: Vec<(PlaceId, (Holds, bool))> = said.collect();
         said.sort_unstable();
         said.dedup();
         for of_place in said.chunk_by(|one, next| one.0 == next.0) {
             let place = of_place[0].0;
             let mut told = known.of(place).to_vec();
-            for (_, holds) in of_place {
-                if !told.iter().any(|one| one.holds == *holds) {
-                    told.push(Told { holds: *holds, times: 0 });
+            for (_, (holds, twins)) in of_place {
+                match told.iter_mut().find(|one| one.holds == *holds) {
+                    Some(one) => one.twins |= twins,
+                    None => told.push(Told { twins: *twins, ..Told::new(*holds, 0) }),
                 }
             }
             self.set(known, place, told);
@@ -148,24 +153,32 @@ impl Sweep<'_, '_> {
 }
 
 /// One step along every flow from what is newly known, to places of which nothing is known. Returns
-/// these.
-fn carry(known: &mut Known, graph: &Graph, fresh: &[PlaceId]) -> Vec<PlaceId> {
+/// these; those between which a map flows that they know as different ones are added to `apart`.
+fn carry(
+    known: &mut Known,
+    graph: &Graph,
+    fresh: &[PlaceId],
+    apart: &mut Vec<PlaceId>,
+) -> Vec<PlaceId> {
     let mut news: Vec<(PlaceId, Holds)> = Vec::new();
     for from in fresh {
         let told = known.of(*from);
         if told.len() > MAX_TOLD {
             continue;
         }
-        for to in graph.from(*from).iter().filter(|to| known.lacks(**to)) {
-            news.extend(told.iter().map(|told| (*to, told.holds)));
+        for to in graph.from(*from) {
+            if known.lacks(*to) {
+                news.extend(told.iter().map(|told| (*to, told.holds)));
+            } else if differ(told, known.of(*to)) {
+                apart.extend([*from, *to]);
+            }
         }
     }
     news.sort_unstable();
     news.dedup();
     let of_places = news.chunk_by(|one, next| one.0 == next.0);
     let set = of_places.map(|of_place| {
-        known
-            .set(of_place[0].0, of_place.iter().map(|(_, holds)| Told { holds: *holds, times: 0 }));
+        known.set(of_place[0].0, of_place.iter().map(|(_, holds)| Told::new(*holds, 0)));
         of_place[0].0
     });
     set.collect()

@@ -1,7 +1,7 @@
 //! What one pass over the code of every function notes.
 
 use mapscope_binary::FileVa;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::callee::Callees;
 use super::flows::Flows;
@@ -19,6 +19,10 @@ pub(super) struct Sweep<'g, 'a> {
     pub(super) places: Places,
     /// What the code says of places, and how often.
     pub(super) told: FxHashMap<(PlaceId, Holds), u32>,
+    /// Receivers of methods that are maps.
+    pub(super) declared: FxHashMap<PlaceId, TypeId>,
+    /// Arguments that are what interfaces hold: values of several types.
+    pub(super) mixed: FxHashSet<PlaceId>,
     /// Values go from one place to the other.
     pub(super) flows: Flows,
     /// The second place holds the address of the first.
@@ -48,6 +52,8 @@ impl<'g, 'a> Sweep<'g, 'a> {
             callees,
             places,
             told: FxHashMap::default(),
+            declared: FxHashMap::default(),
+            mixed: FxHashSet::default(),
             flows: Flows::default(),
             points: Flows::default(),
             closures: FxHashMap::default(),

@@ -58,7 +58,11 @@ fn data_name(go: &Go<'_>, at: Addr) -> Option<String> {
 fn root(walker: &mut Walker<'_, '_>, name: &str, at: Addr, told: &[Told]) {
     let go = walker.go;
     let Ok(word) = go.memory().addr(at) else { return };
-    let Some(told) = believed(walker, told, at, word) else { return };
+    let told = match believed(walker, told, at, word) {
+        Some(Believed::Told(told)) => told,
+        Some(Believed::Twins(map, ty)) => return walker.doubt(name, map, ty),
+        None => return,
+    };
     match told.holds {
         Holds::Map(ty) => walker.root_value(name, &word.0.to_le_bytes(), ty),
         Holds::Header(ty) => walker.root_value(name, &at.0.to_le_bytes(), ty),
@@ -75,6 +79,13 @@ fn root(walker: &mut Walker<'_, '_>, name: &str, at: Addr, told: &[Told]) {
     }
 }
 
+/// What is believed of a word.
+enum Believed<'t> {
+    Told(&'t Told),
+    /// The map at this address is of this type, or of another with the same keys and elems.
+    Twins(Addr, TypeId),
+}
+
 /// The one of what is told of the word at `at` that can be so. None where another may be so too, as
 /// what would tell could not be read: that is missing from the answer.
 fn believed<'t>(
@@ -82,7 +93,7 @@ fn believed<'t>(
     told: &'t [Told],
     at: Addr,
     word: Addr,
-) -> Option<&'t Told> {
+) -> Option<Believed<'t>> {
     let (go, mut open) = (walker.go, walker.types.is_partial());
     let mut agree = Vec::new();
     for one in told {
@@ -96,9 +107,44 @@ fn believed<'t>(
         }
     }
     match agree.as_slice() {
-        [one] if !open => Some(one),
-        _ => None,
+        _ if open => None,
+        [one] if !one.twins => Some(Believed::Told(one)),
+        several => twins(walker, several, at, word),
     }
+}
+
+/// What is told, if all of it is one map, whose type alone is in doubt.
+fn twins<'t>(
+    walker: &Walker<'_, '_>,
+    told: &[&Told],
+    at: Addr,
+    word: Addr,
+) -> Option<Believed<'t>> {
+    let types = &walker.go.types;
+    let map = |told: &&Told| match told.holds {
+        Holds::Header(ty) => Some((at, ty)),
+        Holds::Map(ty) | Holds::Value(ty) => Some((word, ty)),
+        Holds::Pointer(_) | Holds::Slice(_) => None,
+    };
+    let made_of = |ty| types.map(ty).map(|map| (map.key, map.elem));
+    let first = told.first().and_then(map)?;
+    let own = made_of(first.1)?;
+    let mut all = told.iter().filter_map(map);
+    let alike = all.all(|(addr, ty)| addr == first.0 && made_of(ty) == Some(own));
+    let same = alike && told.iter().all(|one| map(one).is_some());
+    same.then_some(Believed::Twins(first.0, first.1))
+}
+
+/// Maps that the code has told of, but not quite of which type: last, as something else may tell.
+pub(super) fn doubtful(walker: &mut Walker<'_, '_>) {
+    walker.typed_by(TypedBy::Code);
+    for one in std::mem::take(&mut walker.doubtful) {
+        walker.on_stack(one.stack);
+        walker.twins(&one.name, one.map, one.ty);
+        walker.drain();
+    }
+    walker.on_stack(None);
+    walker.typed_by(TypedBy::Static);
 }
 
 /// How many elements of `size` bytes there are of the slice whose first word, at `at`, is `word`: all

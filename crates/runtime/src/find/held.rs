@@ -74,16 +74,40 @@ impl Walker<'_, '_> {
         self.found(Found { addr, ty, held: Some(held), found_by, typed_by });
     }
 
+    /// Notes the map at `addr` that a root of this name holds: of type `ty`, or of another with the
+    /// same keys and elems. What these lead to is the same.
+    pub(super) fn twins(&mut self, name: &str, addr: Addr, ty: TypeId) {
+        if self.met.contains(&addr)
+            || addr.is_null()
+            || !self.is_believed(addr)
+            || !self.is_fit(addr, ty, TypedBy::Code)
+        {
+            return;
+        }
+        let held = self.found_root(name);
+        let typing = self.types.twins(addr, ty);
+        let doubt = typing.ty.is_none();
+        self.note(addr, held, FoundBy::Walk, typing);
+        if doubt {
+            self.enter(addr, ty, held);
+        }
+    }
+
     /// Adds a map, and goes on through its entries where they can lead to others.
     pub(super) fn found(&mut self, found: Found) {
         self.met.insert(found.addr);
         self.add(found);
+        if let (Some(ty), Some(node)) = (found.ty, found.held) {
+            self.enter(found.addr, ty, node);
+        }
+    }
+
+    fn enter(&mut self, addr: Addr, ty: TypeId, node: NodeId) {
         let types = &self.go.types;
-        if let (Some(ty), Some(node)) = (found.ty, found.held)
-            && let Some(map) = types.map(ty)
+        if let Some(map) = types.map(ty)
             && (types.reaches_map(map.key) || types.reaches_map(map.elem))
         {
-            self.push_entries(found.addr, ty, node);
+            self.push_entries(addr, ty, node);
         }
     }
 

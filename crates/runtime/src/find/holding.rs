@@ -8,12 +8,12 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 
-use mapscope_target::Addr;
+use mapscope_target::{Addr, MemoryExt};
 use rustc_hash::FxHashMap;
 
 use super::{Findings, FoundBy, TypedBy};
 use crate::Go;
-use crate::find::typing::{Fit, MapTypes};
+use crate::find::typing::{Fit, Held, MapTypes};
 use crate::heap::Span;
 use crate::maps::each;
 use crate::types::{Kind, TypeId};
@@ -32,8 +32,16 @@ const MAX_NESTING: u32 = 16;
 struct Holder {
     /// As a path: `*main.Session.cache`, `data+0x1c40`.
     path: String,
-    /// The type that the holder says the map is of.
-    ty: Option<TypeId>,
+    /// The type that the holder says the map is of, and how it does.
+    ty: Option<(TypeId, TypedBy)>,
+    /// The object that has it, where nothing tells its type.
+    object: Option<Held>,
+}
+
+impl Holder {
+    fn untyped(path: String) -> Holder {
+        Holder { path, ty: None, object: None }
+    }
 }
 
 /// What is looked for, and what of it was found.
@@ -70,9 +78,14 @@ pub(super) fn name(go: &Go<'_>, types: &MapTypes<'_, '_>, findings: &mut Finding
         let Some(map) = findings.maps.get_mut(map) else { continue };
         map.held = Some(held);
         let open = matches!(map.typed_by, TypedBy::Nothing | TypedBy::Elimination | TypedBy::Hash);
-        if let Some(ty) = holder.ty.filter(|ty| open && types.fit(map.addr, *ty) == Fit::Yes) {
-            (map.ty, map.typed_by) = (Some(ty), TypedBy::Static);
+        let fits = |(ty, _): &(TypeId, TypedBy)| types.fit(map.addr, *ty) == Fit::Yes;
+        if let Some((ty, by)) = holder.ty.filter(|ty| open && fits(ty)) {
+            (map.ty, map.typed_by) = (Some(ty), by);
             findings.guesses.remove(&map.addr);
+        } else if let Some(held) = holder.object.filter(|_| map.typed_by == TypedBy::Nothing) {
+            let guess = findings.guesses.get(&map.addr);
+            let guess = types.held(map.addr, &held, guess.map(|guess| &**guess)).guess;
+            findings.guesses.extend(guess.map(|guess| (map.addr, guess)));
         }
     }
 }
@@ -154,7 +167,7 @@ impl Search<'_, '_> {
     /// The word at `at`, `offset` bytes from the start of the data called `part`.
     fn of_global(&self, part: &str, at: Addr, offset: u64) -> Holder {
         let go = self.go;
-        let unnamed = || Holder { path: format!("{part}+{offset:#x}"), ty: None };
+        let unnamed = || Holder::untyped(format!("{part}+{offset:#x}"));
         let Some(debug) = &go.image.debug else { return unnamed() };
         let (globals, va) = (debug.globals(), go.va_of(at));
         let after = globals.partition_point(|global| global.addr <= va);
@@ -174,15 +187,29 @@ impl Search<'_, '_> {
         let go = self.go;
         let object = go.heap.object(at).filter(|object| object.in_use && at >= object.value)?;
         let offset = at.0.wrapping_sub(object.value.0);
-        let untyped = || Holder { path: format!("object {} +{offset:#x}", object.value), ty: None };
         let typed = go.heap.type_word(object.base).and_then(|at| go.type_word(at).ok());
-        let Some(ty) = typed else { return Some(untyped()) };
+        let Some(ty) = typed else {
+            let path = format!("object {} +{offset:#x}", object.value);
+            let (size, bits) = (object.size, go.heap.pointer_words(object.base));
+            let held = Held { object: object.value, offset, size, bits };
+            let ty = self.in_interface(at, offset).map(|ty| (ty, TypedBy::Interface));
+            return Some(Holder { path, ty, object: Some(held) });
+        };
         let (size, name) = (go.types.get(ty).size.max(1), &go.types.get(ty).name);
         let path = match object.size / size {
             0 | 1 => format!("*{name}"),
             _ => format!("[]{name}[{}]", offset / size),
         };
         Some(self.within(path, ty, offset % size))
+    }
+
+    /// The type of map that the word before says, `offset` bytes into an object, if the two are an
+    /// interface.
+    fn in_interface(&self, at: Addr, offset: u64) -> Option<TypeId> {
+        let go = self.go;
+        let before = Addr(at.0.checked_sub(8).filter(|_| offset >= 8)?);
+        let word = go.apart(|| go.memory().addr(before).ok()).0?;
+        go.described(word).filter(|ty| matches!(go.types.get(*ty).kind, Kind::Map(_)))
     }
 
     /// A word within a value of type `ty` that is called `path`: by fields and indices as far as they
@@ -206,7 +233,9 @@ impl Search<'_, '_> {
                     path = format!("{path}[{}]", offset / size);
                     (ty, offset) = (*of, offset % size);
                 }
-                Kind::Map(_) if offset == 0 => return Holder { path, ty: Some(ty) },
+                Kind::Map(_) if offset == 0 => {
+                    return Holder { path, ty: Some((ty, TypedBy::Static)), object: None };
+                }
                 // The second word of an interface is what it holds.
                 Kind::Interface | Kind::EmptyInterface if offset == 8 => offset = 0,
                 _ => break,
@@ -215,7 +244,7 @@ impl Search<'_, '_> {
         if offset > 0 {
             path = format!("{path} +{offset:#x}");
         }
-        Holder { path, ty: None }
+        Holder::untyped(path)
     }
 
     /// Whether a value of type `ty` can have a pointer to a header in it.

@@ -36,10 +36,11 @@ pub fn walk_to(go: &Go<'_>, sought: Addr) -> Findings {
 }
 
 /// Where the roots are, in the order in which they are followed.
-const STAGES: [fn(&mut Walker<'_, '_>); 6] = [
+const STAGES: [fn(&mut Walker<'_, '_>); 7] = [
     |walker| roots::globals(walker, false),
     |walker| without_dwarf(walker, coded::globals),
     stacks::variables,
+    |walker| without_dwarf(walker, coded::doubtful),
     |walker| roots::globals(walker, true),
     |walker| without_dwarf(walker, words::globals),
     stacks::untyped,
@@ -70,6 +71,16 @@ pub(super) enum Pass {
     Take,
 }
 
+/// A map of this type, or of another with the same keys and elems.
+pub(super) struct Doubtful {
+    /// The root that holds it.
+    pub(super) name: String,
+    pub(super) map: Addr,
+    pub(super) ty: TypeId,
+    /// The stack that the root lies on.
+    pub(super) stack: Option<Range<Addr>>,
+}
+
 /// The walk under way.
 pub(super) struct Walker<'a, 'g> {
     pub(super) go: &'g Go<'a>,
@@ -85,6 +96,8 @@ pub(super) struct Walker<'a, 'g> {
     pub(super) typed_by: TypedBy,
     /// How many maps of a type that code told were held against it.
     pub(super) tried: FxHashMap<TypeId, u32>,
+    /// Maps whose type is in doubt, to be looked at when nothing else is left that tells of them.
+    pub(super) doubtful: Vec<Doubtful>,
     /// The walk ends where this map is met.
     sought: Option<Addr>,
     /// It was.
@@ -119,6 +132,7 @@ impl<'a, 'g> Walker<'a, 'g> {
             stack: None,
             typed_by: TypedBy::Static,
             tried: FxHashMap::default(),
+            doubtful: Vec::new(),
             sought: None,
             reached: false,
             queue: VecDeque::new(),
@@ -171,6 +185,12 @@ impl<'a, 'g> Walker<'a, 'g> {
                 self.value(ty, bytes, None, &root, pass);
             }
         }
+    }
+
+    /// Adds a root that is a map of type `ty`, or of one with the same keys and elems.
+    pub(super) fn doubt(&mut self, name: &str, map: Addr, ty: TypeId) {
+        let (name, stack) = (name.to_owned(), self.stack.clone());
+        self.doubtful.push(Doubtful { name, map, ty, stack });
     }
 
     /// Claims a run for `holder`, to be gone through when its turn comes.

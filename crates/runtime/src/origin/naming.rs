@@ -364,7 +364,8 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
     fn called_with(&self, number: u8) -> Option<Holds> {
         let func = self.go.pclntab()?.find(self.entry)?;
         let own = (number == 0).then(|| receiver(&self.go.types, func.name()));
-        own.flatten().or_else(|| single(self.go.code().argument(self.entry, number)))
+        let told = || self.go.code().argument(self.entry, number);
+        own.flatten().or_else(|| single(told()).filter(|_| !told().iter().any(|one| one.twins)))
     }
 
     /// A value without a name, of which the type is known.

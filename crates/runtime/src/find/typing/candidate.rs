@@ -34,13 +34,15 @@ pub struct Why {
     /// What is possible, but rare: objects of another size, floats that are hardly more than zero,
     /// unsigned numbers with the top bit set.
     pub odd: u32,
+    /// Types of which the object that holds the map can be, and that have such a map there.
+    pub holders: u32,
     /// Places in the machine code where the type is passed beside a map; 0 also where the code was
     /// not read, as with DWARF.
     pub uses: u32,
 }
 
 /// Candidates of one map that are kept.
-pub const MAX_CANDIDATES: usize = 32;
+pub const MAX_CANDIDATES: usize = 256;
 
 /// What a map may be, where its type is not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -75,6 +77,7 @@ impl Why {
         tell(self.right, "words are what it says");
         tell(self.wrong, "words are not");
         tell(self.odd, "are unusual for it");
+        tell(self.holders, "types with such a map fit what holds it");
         tell(self.uses, "places of the code use it");
         words.join(", ")
     }
@@ -121,7 +124,7 @@ impl MapTypes<'_, '_> {
     }
 
     /// Sorts what nothing else tells apart: rare types last, then by name.
-    fn rank(&self, ty: TypeId) -> Rc<Rank> {
+    pub(super) fn rank(&self, ty: TypeId) -> Rc<Rank> {
         let mut ranks = self.ranks.borrow_mut();
         let rank = ranks.entry(ty).or_insert_with(|| {
             let map = self.go.types.get(ty);

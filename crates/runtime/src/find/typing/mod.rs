@@ -13,6 +13,7 @@ mod hashes;
 mod leads;
 mod listed;
 mod pointee;
+mod shaped;
 mod subject;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -33,6 +34,8 @@ pub use fits::{Misfit, misfit};
 use hashes::Hashes;
 use leads::Leads;
 use listed::Listed;
+pub(in crate::find) use shaped::Held;
+use shaped::Shaped;
 use subject::Subject;
 
 /// Every map type that has a descriptor, and what tells them apart.
@@ -43,6 +46,9 @@ pub(super) struct MapTypes<'g, 'a> {
     by_array: RefCell<FxHashMap<Kept, Rc<[TypeId]>>>,
     hashes: Hashes<'g, 'a>,
     leads: Leads,
+    shaped: Shaped,
+    /// What a map may be of which nothing tells.
+    any: OnceCell<Option<Rc<Guess>>>,
     /// Guesses made: many maps share one.
     guesses: RefCell<FxHashSet<Rc<Guess>>>,
     /// How rarely programs have maps of a type, and its name.
@@ -125,6 +131,8 @@ impl<'g, 'a> MapTypes<'g, 'a> {
             by_array: RefCell::default(),
             hashes: Hashes::new(go),
             leads: Leads::default(),
+            shaped: Shaped::default(),
+            any: OnceCell::new(),
             guesses: RefCell::default(),
             ranks: RefCell::default(),
             unfit: Cell::default(),
@@ -148,7 +156,7 @@ impl<'g, 'a> MapTypes<'g, 'a> {
     /// The type of the map at `addr`, whose first array is at `array`. `None` where no map type of
     /// the binary fits what is there, and it is not sure to be a map: [`MapTypes::unfit`] counts it.
     pub(super) fn of(&self, addr: Addr, array: Option<Addr>) -> Option<Typing> {
-        let Some(array) = array else { return Some(Typing::UNKNOWN) };
+        let Some(array) = array else { return Some(self.anything()) };
         let typing = match self.by_array(addr, array) {
             Ok(typing) => typing,
             Err(Untyped::Unfit) if self.stands_alone(addr) => Typing::UNLISTED,
@@ -160,6 +168,22 @@ impl<'g, 'a> MapTypes<'g, 'a> {
         };
         // A type that could not be read may fit as well.
         Some(if self.is_partial() { Typing::UNKNOWN } else { typing })
+    }
+
+    /// What is to be said of a map without storage: without DWARF it may be of any type, first of all
+    /// of those that the code uses most.
+    fn anything(&self) -> Typing {
+        if self.go.image.debug.is_some() {
+            return Typing::UNKNOWN;
+        }
+        let guess = self.any.get_or_init(|| {
+            let uses = |ty| Why { uses: self.go.code().map_uses(ty), ..Why::default() };
+            let types = self.listed().types.iter().map(|map| map.ty);
+            let mut all: Vec<Candidate> = types.map(|ty| Candidate { ty, why: uses(ty) }).collect();
+            self.sort(&mut all);
+            (!all.is_empty()).then(|| self.shared(Guess::new(all)))
+        });
+        Typing { guess: guess.clone(), ..Typing::UNKNOWN }
     }
 
     /// How many times what looked like a map fitted no type.
@@ -218,6 +242,22 @@ impl<'g, 'a> MapTypes<'g, 'a> {
             [one] if !left.open && !self.is_partial() => Typing::known(*one, TypedBy::Elimination),
             _ => typing,
         }
+    }
+
+    /// What is to be said of the map at `addr`, of which the code says that it is of type `ty` or of
+    /// one that is made of the same keys and elems.
+    pub(super) fn twins(&self, addr: Addr, ty: TypeId) -> Typing {
+        let listed = self.listed().types.iter().map(|map| map.ty);
+        let twins = listed.filter(|other| *other != ty && self.alike(&[ty, *other]));
+        let types: Vec<TypeId> = [ty].into_iter().chain(twins).collect();
+        if types.len() == 1 {
+            return Typing::known(ty, TypedBy::Code);
+        }
+        let mut subject = Subject::new(addr);
+        let weigh = |ty| Candidate { ty, why: self.why(&mut subject, ty, &Placement::default()) };
+        let mut candidates: Vec<Candidate> = types.into_iter().map(weigh).collect();
+        self.sort(&mut candidates[1..]);
+        Typing { guess: Some(self.shared(Guess::new(candidates))), ..Typing::UNKNOWN }
     }
 
     /// Whether the map at `addr` can be of type `ty`.

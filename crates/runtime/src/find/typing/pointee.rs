@@ -56,7 +56,7 @@ impl MapTypes<'_, '_> {
     }
 
     /// Adds what a value says; how many reads were lost that would tell.
-    fn value(&self, at: Addr, ty: TypeId, why: &mut Why, bools: &mut u32) -> usize {
+    pub(super) fn value(&self, at: Addr, ty: TypeId, why: &mut Why, bools: &mut u32) -> usize {
         let leads = self.leads.of(&self.go.types, ty);
         let size = self.go.types.get(ty).size;
         if leads.is_empty() || size > MAX_VALUE {
