@@ -11,6 +11,8 @@ pub(super) enum Callee {
     MapStatement,
     /// Makes a map of the type in 0; the header, if it is given, in 2.
     MakeMap,
+    /// Makes a small map, and is not told its type.
+    MakeSmallMap,
     /// Makes a value of the type in this register, and returns a pointer to it.
     New(u8),
     /// Makes an array of the element type in 0.
@@ -142,6 +144,7 @@ fn classify(name: &str) -> Callee {
         "mapassign" | "mapaccess1" | "mapaccess2" => Callee::MapOperation,
         "mapdelete" | "mapclear" | "mapiterinit" | "mapIterStart" => Callee::MapStatement,
         "makemap" | "makemap64" => Callee::MakeMap,
+        "makemap_small" => Callee::MakeSmallMap,
         "newobject" => Callee::New(0),
         "makeslice" | "makeslice64" => Callee::MakeSlice,
         "growslice" => Callee::GrowSlice,

@@ -89,6 +89,10 @@ impl Body<'_, '_, '_> {
         match (result, plain) {
             (Some(holds), _) => self.registers.set(ARGUMENTS[0], Content::Known(holds)),
             (None, Some(func)) => self.take(func),
+            (None, None) if callee == Callee::MakeSmallMap => {
+                let made = self.sweep.places.made();
+                self.registers.set(ARGUMENTS[0], Content::Of(made));
+            }
             (None, None) => {}
         }
     }
@@ -119,7 +123,7 @@ impl Body<'_, '_, '_> {
                 self.used_as(self.argument(2), holds);
                 None
             }
-            Callee::Barrier | Callee::Opaque | Callee::Plain => None,
+            Callee::Barrier | Callee::MakeSmallMap | Callee::Opaque | Callee::Plain => None,
             Callee::Generic | Callee::GenericMethod => None,
         }
     }

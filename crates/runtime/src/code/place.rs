@@ -19,6 +19,8 @@ pub(super) enum Place {
     /// The word at this offset of what the word at the other place points to; through how many
     /// pointers it was come to.
     Field(PlaceId, u32, u8),
+    /// What one call has made, before it is stored anywhere.
+    Made,
 }
 
 /// A number for each place met.
@@ -112,6 +114,11 @@ impl Places {
         self.slots.get_or(offset, || Places::add(others, registers, Place::Slot(offset)))
     }
 
+    /// What a call has made.
+    pub(super) fn made(&mut self) -> PlaceId {
+        Places::add(&mut self.others, self.registers, Place::Made)
+    }
+
     /// The word at `offset` of what `of` points to; `None` too far from anything known.
     pub(super) fn field(&mut self, of: PlaceId, offset: u32) -> Option<PlaceId> {
         let depth = match self.get(of) {
@@ -131,6 +138,7 @@ impl Places {
             Place::Global(va) => self.globals.get(&FileVa(va.0.checked_sub(8)?)).copied(),
             Place::Slot(offset) => self.slots.get(offset.checked_sub(8)?),
             Place::Field(of, offset, _) => self.fields.get(&(of, offset.checked_sub(8)?)).copied(),
+            Place::Made => None,
         }
     }
 
@@ -152,7 +160,7 @@ impl Places {
     pub(super) fn fields(&self) -> impl Iterator<Item = (PlaceId, PlaceId)> + Clone {
         self.others.iter().zip(self.registers..).filter_map(|(place, id)| match place {
             Place::Field(of, ..) => Some((*of, PlaceId(id))),
-            Place::Global(_) | Place::Slot(_) => None,
+            Place::Global(_) | Place::Slot(_) | Place::Made => None,
         })
     }
 
@@ -165,7 +173,7 @@ impl Places {
     pub(super) fn field_of(&self, field: PlaceId) -> Option<(PlaceId, u32)> {
         match self.get(field)? {
             Place::Field(of, offset, _) => Some((of, offset)),
-            Place::Global(_) | Place::Slot(_) => None,
+            Place::Global(_) | Place::Slot(_) | Place::Made => None,
         }
     }
 
@@ -175,7 +183,7 @@ impl Places {
         let met = self.others[first as usize..end as usize].iter().zip(self.registers + first..);
         met.filter_map(|(place, id)| match place {
             Place::Slot(offset) => Some((*offset, PlaceId(id))),
-            Place::Global(_) | Place::Field(..) => None,
+            Place::Global(_) | Place::Field(..) | Place::Made => None,
         })
     }
 }
