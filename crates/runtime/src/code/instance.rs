@@ -4,9 +4,12 @@ use mapscope_binary::FileVa;
 use rustc_hash::FxHashSet;
 
 use super::callee::FuncId;
+use super::facts::Told;
 use super::holds::Holds;
+use super::known::Known;
 use super::place::PlaceId;
 use super::sweep::Sweep;
+use crate::types::TypeId;
 
 /// What a method of a generic type was called on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +29,43 @@ impl Sweep<'_, '_> {
     pub(super) fn sync_maps(&mut self) {
         let Some(map) = self.go.types.listed("sync.Map") else { return };
         let pointer = Holds::Pointer(map);
-        let instances = std::mem::take(&mut self.instances);
-        let known = instances.iter().map(|one| one.place);
+        let known = self.instances.iter().map(|one| one.place);
         let known = known.filter(|place| self.told.contains_key(&(*place, pointer))).collect();
-        for one in alike(instances, known, |method| self.places.argument(method, 0)) {
-            self.tell(one.place, if one.pointer { pointer } else { Holds::Value(map) });
+        for one in self.alike(known) {
+            self.tell(one.place, one.holds(map));
         }
+    }
+
+    /// The same where what is `known` of the receiver of a method of a generic type tells that it
+    /// begins with a `sync.Map`, as that is passed on to its methods. Returns the places that are newly
+    /// known.
+    pub(super) fn fields_of_instances(&self, known: &mut Known) -> Vec<PlaceId> {
+        let Some(map) = self.go.types.listed("sync.Map") else { return Vec::new() };
+        let is_known = |place: &PlaceId| match known.of(*place) {
+            [Told { holds: Holds::Pointer(ty), .. }] => self.go.types.begins_with(*ty, map),
+            _ => false,
+        };
+        let receivers = self.instances.iter().map(|one| self.places.argument(one.method, 0));
+        let own = receivers.filter(is_known).collect();
+        let mut fresh = Vec::new();
+        for one in self.alike(own).into_iter().filter(|one| self.is_real(one.place)) {
+            if known.lacks(one.place) {
+                known.set(one.place, [Told::new(one.holds(map), 0)]);
+                fresh.push(one.place);
+            }
+        }
+        fresh
+    }
+
+    fn alike(&self, known: FxHashSet<PlaceId>) -> Vec<Instance> {
+        alike(self.instances.clone(), known, |method| self.places.argument(method, 0))
+    }
+}
+
+impl Instance {
+    /// What the place holds, if what the method is called on is of type `ty`, or begins with it.
+    fn holds(&self, ty: TypeId) -> Holds {
+        if self.pointer { Holds::Pointer(ty) } else { Holds::Value(ty) }
     }
 }
 

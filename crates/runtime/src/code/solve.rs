@@ -16,6 +16,9 @@ pub(super) const MAX_TOLD: usize = 4;
 /// So far is what is known carried: from a constructor to a variable it takes two or three steps.
 const MAX_ROUNDS: usize = 24;
 
+/// A type that begins with a generic one that begins with another, and so on, so deep.
+const MAX_TURNS: usize = 3;
+
 impl Sweep<'_, '_> {
     pub(super) fn solve(mut self) -> Facts {
         self.sync_maps();
@@ -26,12 +29,33 @@ impl Sweep<'_, '_> {
         let flows = self.flows.pairs();
         let both = flows.iter().copied().chain(flows.iter().map(|(from, to)| (*to, *from)));
         let graph = Graph::of(self.places.len(), both);
-        let mut several = Vec::new();
         let mut apart: Vec<PlaceId> =
             fresh.iter().copied().filter(|place| known.of(*place).len() > 1).collect();
+        for _ in 0..MAX_TURNS {
+            self.spread(&mut known, (&graph, &fields), fresh, &mut apart);
+            fresh = self.fields_of_instances(&mut known);
+            if fresh.is_empty() {
+                break;
+            }
+        }
+        twins::Search::new(&self, &graph).mark(&mut known, &apart);
+        self.pointees(&mut known);
+        self.facts(known)
+    }
+
+    /// Carries what is newly known along the flows and to fields, until nothing new is known. Where
+    /// different maps meet is added to `apart`.
+    fn spread(
+        &self,
+        known: &mut Known,
+        (flows, fields): (&Graph, &Graph),
+        mut fresh: Vec<PlaceId>,
+        apart: &mut Vec<PlaceId>,
+    ) {
+        let mut several = Vec::new();
         for _ in 0..MAX_ROUNDS {
-            self.derive_fields(&mut known, &fields, &mut fresh);
-            fresh = carry(&mut known, &graph, &fresh, &mut apart);
+            self.derive_fields(known, fields, &mut fresh);
+            fresh = carry(known, flows, &fresh, apart);
             several.extend(fresh.iter().filter(|place| known.of(**place).len() > 1));
             if fresh.is_empty() {
                 break;
@@ -39,12 +63,9 @@ impl Sweep<'_, '_> {
         }
         for place in several {
             let told = known.of(place).to_vec();
-            self.set(&mut known, place, told);
+            self.set(known, place, told);
             apart.push(place);
         }
-        twins::Search::new(&self, &graph).mark(&mut known, &apart);
-        self.pointees(&mut known);
-        self.facts(known)
     }
 
     /// What goes on to an argument or a result that is read, is read. Flows that are not are dropped.
