@@ -30,8 +30,8 @@ pub use dump::{
     Packing, Reads, Truncation,
 };
 pub use facts::{
-    Capabilities, CorePattern, CorePlace, Fact, Host, Limit, Namespaces, ProcessFacts, Seccomp,
-    Unknown,
+    Capabilities, CorePattern, CorePlace, Fact, FileIds, Host, Limit, Namespaces, ProcessFacts,
+    Seccomp, Unknown,
 };
 pub use fault::{Fault, Why};
 pub use keep::{KeepError, Kept, Snapshot, Why as KeptFor};

@@ -14,7 +14,7 @@ pub(super) fn checks(host: &Host) -> Vec<Check> {
 }
 
 /// What to set where cores are lost.
-const SET: &str = "sysctl kernel.core_pattern=/var/tmp/core.%e.%p";
+pub(super) const SET: &str = "sysctl kernel.core_pattern=/var/tmp/core.%e.%p";
 
 fn pattern(pattern: &Fact<CorePattern>) -> Check {
     const NAME: &str = "core_pattern";
@@ -58,6 +58,12 @@ const HANDLERS: [(&str, &str, &str); 5] = [
     ("false", "thrown away", SET),
 ];
 
+/// Whether a program that cores are handed to throws them away.
+pub(super) fn discards(command: &str) -> bool {
+    let program = command.split_whitespace().next().unwrap_or_default();
+    matches!(program.rsplit('/').next(), Some("true" | "false"))
+}
+
 /// A core that is piped goes to a program outside of any container.
 fn piped(name: &'static str, command: &str) -> Check {
     let program = command.split_whitespace().next().unwrap_or_default();
@@ -67,15 +73,29 @@ fn piped(name: &'static str, command: &str) -> Check {
     Check::limit(name, format!("|{program}: cores are {does}, on the host"), remedy)
 }
 
+/// The kernel writes no core at all where the limit is less than this (`min_coredump` of
+/// fs/binfmt_elf.c: a page), and into a pipe none where it is 1 (fs/coredump.c).
+const LEAST: u64 = 4096;
+
+/// Whether no core is written because of its limit.
+pub(super) fn forbids(limit: Limit, piped: bool) -> bool {
+    limit.soft.is_some_and(|bytes| if piped { bytes == 1 } else { bytes < LEAST })
+}
+
 /// A limit on the size of cores.
 pub(super) fn limit(name: &'static str, limit: &Fact<Limit>, piped: bool, remedy: &str) -> Check {
-    match limit.as_ref().map(|limit| limit.soft) {
-        Err(why) => Check::unknown(name, why.to_string()),
-        Ok(None) => Check::good(name, "unlimited"),
+    let limit = match limit {
+        Err(why) => return Check::unknown(name, why.to_string()),
+        Ok(limit) => *limit,
+    };
+    match limit.soft {
+        None => Check::good(name, "unlimited"),
+        Some(bytes) if forbids(limit, piped) => {
+            Check::limit(name, format!("{bytes}: no core is written"), remedy)
+        }
         // core(5): RLIMIT_CORE is not enforced where core_pattern is a pipe.
-        Ok(Some(bytes)) if piped => Check::good(name, format!("{bytes}, which a pipe ignores")),
-        Ok(Some(0)) => Check::limit(name, "0: no core is written", remedy),
-        Ok(Some(bytes)) => {
+        Some(bytes) if piped => Check::good(name, format!("{bytes}, which a pipe ignores")),
+        Some(bytes) => {
             Check::limit(name, format!("{bytes} bytes: a larger core is cut there"), remedy)
         }
     }

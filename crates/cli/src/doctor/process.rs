@@ -1,6 +1,10 @@
 //! One process: may it be read, will its crash leave a core, where.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
 use mapscope_target::{CorePlace, ProcessFacts};
+use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::{Check, cores};
 
@@ -82,7 +86,12 @@ fn filter(process: &ProcessFacts) -> Check {
 fn place(process: &ProcessFacts) -> Check {
     const NAME: &str = "target: core goes to";
     match &process.core_place {
-        Ok(CorePlace::File(path)) => writable(NAME, process.pid, path),
+        Ok(CorePlace::File(path)) => {
+            writable(process, path).unwrap_or_else(|| Check::good(NAME, path.display().to_string()))
+        }
+        Ok(CorePlace::Program(program)) if cores::discards(program) => {
+            Check::problem(NAME, format!("the program {program}, which throws it away"), cores::SET)
+        }
         Ok(CorePlace::Program(program)) => {
             Check::good(NAME, format!("the program {program}, on the host"))
         }
@@ -91,22 +100,48 @@ fn place(process: &ProcessFacts) -> Check {
     }
 }
 
-/// Whether the directory of a core exists, seen from the process's own root, and has room.
-fn writable(name: &'static str, pid: u32, path: &std::path::Path) -> Check {
+/// Whether the directory of a core exists, seen from the process's own root, may be written to by the process,
+/// and has room; `None` where that cannot be seen.
+fn writable(process: &ProcessFacts, path: &Path) -> Option<Check> {
+    const NAME: &str = "target: core goes to";
+    const ELSEWHERE: &str = "make that directory one that it may write to, or set an absolute \
+                             core_pattern";
     let shown = path.display();
-    let inside = path.strip_prefix("/").unwrap_or(path).parent().unwrap_or(path);
-    let seen = std::path::Path::new("/proc").join(pid.to_string()).join("root").join(inside);
-    match nix::sys::statvfs::statvfs(&seen) {
-        Ok(stat) => {
-            let free = stat.blocks_available().saturating_mul(stat.fragment_size());
-            Check::good(name, format!("{shown}, {} MiB free", free >> 20))
+    let against = |why: &str, remedy: &str| {
+        Some(Check::problem(NAME, format!("{shown}: {why}, and no core is written"), remedy))
+    };
+    let dir = seen(process.pid, path.parent().unwrap_or(path));
+    let seen = match dir.metadata() {
+        Ok(seen) if seen.nlink() > 0 => seen,
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return None,
+        Ok(_) | Err(_) => {
+            let remedy = "make that directory, in the process's container if it has one";
+            return against("there is no such directory", remedy);
         }
-        Err(nix::errno::Errno::ENOENT) => Check::problem(
-            name,
-            format!("{shown}: there is no such directory, and no core is written"),
-            "make that directory, in the process's container if it has one",
-        ),
-        Err(_) => Check::good(name, shown.to_string()),
+    };
+    let may = |ids: &mapscope_target::FileIds| ids.may_write(seen.uid(), seen.gid(), seen.mode());
+    if let Some(ids) = process.file_ids.as_ref().ok().filter(|ids| !may(ids)) {
+        return against(&format!("uid {} may not write there", ids.uid), ELSEWHERE);
+    }
+    let system = statvfs(&dir).ok()?;
+    if system.flags().contains(FsFlags::ST_RDONLY) {
+        return against("it is read-only there", ELSEWHERE);
+    }
+    let free = system.blocks_available().saturating_mul(system.fragment_size());
+    match free >> 20 {
+        0 => against("there is no room", ELSEWHERE),
+        free => Some(Check::good(NAME, format!("{shown}, {free} MiB free"))),
+    }
+}
+
+/// A path by which we can look at the directory `dir` of a process: its working directory, however that is
+/// called from here, or another below its root.
+fn seen(pid: u32, dir: &Path) -> PathBuf {
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    let cwd = process.join("cwd");
+    match std::fs::read_link(&cwd) {
+        Ok(link) if link == dir => cwd,
+        _ => process.join("root").join(dir.strip_prefix("/").unwrap_or(dir)),
     }
 }
 

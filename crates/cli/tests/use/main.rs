@@ -4,6 +4,7 @@ mod arguments;
 mod common;
 mod cores;
 mod damaged;
+mod doctor;
 mod exits;
 mod files;
 mod inject;

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 pub use core_place::{CorePattern, CorePlace};
 pub use host::{Capabilities, Host};
-pub use process::{Namespaces, ProcessFacts};
+pub use process::{FileIds, Namespaces, ProcessFacts};
 
 /// A fact, or why it is not known.
 pub type Fact<T> = Result<T, Unknown>;

@@ -34,6 +34,8 @@ pub struct ProcessFacts {
     pub coredump_filter: Fact<u64>,
     /// Where a core of it would go.
     pub core_place: Fact<CorePlace>,
+    /// Whom the kernel takes it for when it opens a file, as it does to write a core.
+    pub file_ids: Fact<FileIds>,
     /// `GOTRACEBACK` of the environment it was started with, if set.
     pub gotraceback: Fact<Option<String>>,
     /// What its standard error leads to: a file, `/dev/null`, `pipe:[4242]`.
@@ -57,6 +59,34 @@ pub struct Namespaces {
     pub pid: Fact<bool>,
 }
 
+/// The ids that say which files a process may write, as `/proc/PID/status` shows them to us.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileIds {
+    /// The file system uid.
+    pub uid: u32,
+    /// The file system gid.
+    pub gid: u32,
+    /// Its other groups.
+    pub groups: Vec<u32>,
+    /// It has `CAP_DAC_OVERRIDE`, for which permissions do not count.
+    pub overrides: bool,
+}
+
+impl FileIds {
+    /// Whether it may make a file in a directory of this owner, group and mode. What access control
+    /// lists say besides is not looked at.
+    pub fn may_write(&self, uid: u32, gid: u32, mode: u32) -> bool {
+        // Write and search: the owner's, else the group's, else those of all others
+        // (`acl_permission_check` of fs/namei.c).
+        let bits = match () {
+            () if self.uid == uid => mode >> 6,
+            () if self.gid == gid || self.groups.contains(&gid) => mode >> 3,
+            () => mode,
+        };
+        self.overrides || bits & 3 == 3
+    }
+}
+
 impl ProcessFacts {
     /// Looks at the process `pid`. One that does not exist gives facts that are all unknown.
     pub fn look(pid: u32) -> ProcessFacts {
@@ -71,6 +101,7 @@ impl ProcessFacts {
             core_limit: core_limit(pid),
             coredump_filter: coredump_filter(pid),
             core_place: core_place(pid),
+            file_ids: status_fact(pid, Status::file_ids),
             gotraceback: variable(pid, "GOTRACEBACK"),
             stderr: link(pid, "fd/2"),
             secure: secure(pid),
@@ -156,6 +187,18 @@ mod tests {
         assert_eq!(facts.namespaces.mount, Ok(false));
         assert_eq!(facts.readable, Ok(()));
         assert_eq!(facts.secure, Ok(false));
+    }
+
+    #[test]
+    fn who_may_write() {
+        let ids = FileIds { uid: 1000, gid: 100, groups: vec![7, 8], overrides: false };
+        let may = |uid, gid, mode| ids.may_write(uid, gid, mode);
+        assert!(may(1000, 0, 0o700) && may(0, 100, 0o730) && may(0, 8, 0o030) && may(0, 0, 0o777));
+        // The first that fits decides, and to make a file takes the right to search too.
+        assert!(!may(1000, 0, 0o077) && !may(0, 8, 0o707) && !may(0, 0, 0o770));
+        assert!(!may(1000, 0, 0o600) && !may(0, 0, 0o755));
+        assert!(FileIds { overrides: true, ..ids }.may_write(0, 0, 0));
+        assert!(ProcessFacts::look(std::process::id()).file_ids.is_ok());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::facts::FileIds;
+
 /// The text of `/proc/PID/status`.
 pub(crate) struct Status(String);
 
@@ -35,6 +37,18 @@ impl Status {
     /// The effective uid: the second of `Uid`'s real, effective, saved and file system ids.
     pub(crate) fn euid(&self) -> Option<u32> {
         self.field("Uid")?.split_whitespace().nth(1)?.parse().ok()
+    }
+
+    /// The ids by which files are opened: the last of `Uid` and of `Gid`, `Groups`, and bit 1 of `CapEff`.
+    pub(crate) fn file_ids(&self) -> Option<FileIds> {
+        let last = |name| self.field(name)?.split_whitespace().next_back()?.parse().ok();
+        let groups = self.field("Groups")?.split_whitespace();
+        Some(FileIds {
+            uid: last("Uid")?,
+            gid: last("Gid")?,
+            groups: groups.filter_map(|group| group.parse().ok()).collect(),
+            overrides: self.bits("CapEff")? >> 1 & 1 == 1,
+        })
     }
 
     /// The number that it has in the PID namespace it was born into, and that it knows itself by: the
