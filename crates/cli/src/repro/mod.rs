@@ -42,6 +42,7 @@ const fn tells(releases: &'static str, text: &'static str) -> Expected {
 }
 
 const WRITES: &str = "fatal error: concurrent map writes";
+const READ: &str = "fatal error: concurrent map read and map write";
 const CLONE: &str = "fatal error: concurrent map clone and map write";
 const ITERATION: &str = "fatal error: concurrent map iteration and map write";
 
@@ -79,7 +80,7 @@ pub(crate) const RECIPES: &[Recipe] = &[
         "one goroutine writes, another reads",
         "1.19",
         true,
-        &[ends(ALL, "fatal error: concurrent map read and map write"),]
+        &[ends(ALL, READ),]
     ),
     recipe!(
         "race-write-iterate",
@@ -105,6 +106,69 @@ pub(crate) const RECIPES: &[Recipe] = &[
     recipe!(
         "race-write-clone",
         "one goroutine writes, another clones",
+        "1.21",
+        true,
+        &[ends("1.21 to 1.23, and 1.25 to 1.27", CLONE), ends("1.24", ITERATION),]
+    ),
+    recipe!(
+        "race-delete-delete",
+        "two goroutines delete from one map",
+        "1.19",
+        true,
+        &[ends(ALL, WRITES),]
+    ),
+    recipe!(
+        "race-delete-clear",
+        "one goroutine deletes, another clears",
+        "1.21",
+        true,
+        &[ends(SINCE_CLEAR, WRITES),]
+    ),
+    recipe!(
+        "race-clear-clear",
+        "two goroutines clear one map",
+        "1.21",
+        true,
+        &[ends(SINCE_CLEAR, WRITES),]
+    ),
+    recipe!(
+        "race-delete-read",
+        "one goroutine deletes, another reads",
+        "1.19",
+        true,
+        &[ends(ALL, READ),]
+    ),
+    recipe!(
+        "race-clear-read",
+        "one goroutine clears, another reads",
+        "1.21",
+        true,
+        &[ends(SINCE_CLEAR, READ),]
+    ),
+    recipe!(
+        "race-delete-iterate",
+        "one goroutine deletes, another ranges",
+        "1.19",
+        true,
+        &[ends(ALL, ITERATION),]
+    ),
+    recipe!(
+        "race-clear-iterate",
+        "one goroutine clears, another ranges",
+        "1.21",
+        true,
+        &[ends(SINCE_CLEAR, ITERATION),]
+    ),
+    recipe!(
+        "race-delete-clone",
+        "one goroutine deletes, another clones",
+        "1.21",
+        true,
+        &[ends("1.21 to 1.23, and 1.25 to 1.27", CLONE), ends("1.24", ITERATION),]
+    ),
+    recipe!(
+        "race-clear-clone",
+        "one goroutine clears, another clones",
         "1.21",
         true,
         &[ends("1.21 to 1.23, and 1.25 to 1.27", CLONE), ends("1.24", ITERATION),]

@@ -1,0 +1,44 @@
+// One goroutine clears a map, which it fills in between, while another reads it.
+//
+// Go 1.21 to 1.27 end with exit code 2 and
+//
+//	fatal error: concurrent map read and map write
+//
+// Nothing can recover from it, and deferred functions do not run. The check is one byte that a clear sets
+// for as long as it lasts: a run may also end without a word after two seconds, or of what the race has
+// broken (a nil pointer in the runtime).
+package main
+
+import (
+	"time"
+)
+
+// m is used by two goroutines without a lock.
+var m = map[int]int{}
+
+//go:noinline
+func empty(i int) {
+	// Of an empty map clear would not even look at the mark.
+	m[i%100] = i
+	clear(m)
+}
+
+//go:noinline
+func read(i int) {
+	_ = m[i%100]
+}
+
+func forever(do func(int)) {
+	for i := 0; ; i++ {
+		do(i)
+	}
+}
+
+func main() {
+	for i := 0; i < 100; i++ {
+		m[i] = i
+	}
+	go forever(empty)
+	go forever(read)
+	time.Sleep(2 * time.Second)
+}
