@@ -16,7 +16,7 @@ mod ls;
 mod show;
 mod verify;
 
-pub use autopsy::{Autopsy, Brief, Fit, LogAutopsy, MAX_LISTED, Sources, fit};
+pub use autopsy::{Autopsy, Brief, Fit, LogAutopsy, MAX_LISTED, Sources, fit, placed};
 pub use entries::Entries;
 pub use error::Error;
 pub use get::Get;

@@ -24,7 +24,7 @@ use mapscope_runtime::stack::Frame;
 use crate::frame::{finish_with, head};
 use crate::{Analysis, Error};
 
-pub use log::{Brief, Fit, LogAutopsy, MAX_LISTED, fit};
+pub use log::{Brief, Fit, LogAutopsy, MAX_LISTED, fit, placed};
 
 use scene::{Scene, Site};
 

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use flate2::bufread::MultiGzDecoder;
-use mapscope_analysis::{Brief, LogAutopsy, MAX_LISTED, fit};
+use mapscope_analysis::{Brief, LogAutopsy, MAX_LISTED, fit, placed};
 use mapscope_report::Note;
 use mapscope_runtime::crash::Kind;
-use mapscope_runtime::crash::text::{CrashText, Scanner, Summary};
+use mapscope_runtime::crash::text::{CrashText, FrameText, Scanner, Summary};
 use mapscope_runtime::{Go, Image, Still};
 use mapscope_target::{FileKind, Progress};
 
@@ -63,7 +63,7 @@ pub(crate) fn autopsy(
     let Some(text) = &found.chosen else {
         return Err(nothing(&words, &found, &summary).into());
     };
-    let explain = |go: Option<&Go<'_>>, about: About| {
+    let explain = |text: &CrashText, go: Option<&Go<'_>>, about: About| {
         let target = words.clone();
         let autopsy = LogAutopsy { text, all: &found.all, log: summary, target };
         session.report(|renderer| {
@@ -76,7 +76,7 @@ pub(crate) fn autopsy(
         about.missing.push("the rest of the log: stopped on request".into());
     }
     match &how.exe {
-        None => explain(None, about),
+        None => explain(text, None, about),
         Some(exe) => with_executable(exe, text, how.force, session, about, &words, &explain),
     }
 }
@@ -89,7 +89,7 @@ fn with_executable(
     session: &Session,
     mut about: About,
     words: &str,
-    explain: &dyn Fn(Option<&Go<'_>>, About) -> anyhow::Result<Outcome>,
+    explain: &dyn Fn(&CrashText, Option<&Go<'_>>, About) -> anyhow::Result<Outcome>,
 ) -> anyhow::Result<Outcome> {
     let shown = path.display();
     let file = image::Image::open(path).with_context(|| format!("cannot read {shown}"))?;
@@ -101,11 +101,13 @@ fn with_executable(
         Ok(go) => go,
         Err(why) => {
             about.notes.push(Note::warning(format!("{shown} cannot be understood: {why}")));
-            return explain(None, about);
+            return explain(text, None, about);
         }
     };
+    let text = &*placed(&go, text);
     let fit = fit(&go, text);
-    let stacks = text.goroutines.iter().any(|g| g.frames.iter().any(|f| f.offset.is_some()));
+    let tells = |frame: &FrameText| frame.offset.is_some() || frame.pc.is_some();
+    let stacks = text.goroutines.iter().any(|g| g.frames.iter().any(tells));
     if stacks && !fit.is_same() {
         let wrong = fit.wrong.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
         let said = format!(
@@ -125,7 +127,7 @@ fn with_executable(
         let wrong = format!("some frames of the text are not in the executable: {wrong}");
         about.notes.push(Note::warning(wrong));
     }
-    explain(Some(&go), about)
+    explain(text, Some(&go), about)
 }
 
 /// The crash texts of a log, of which one is kept.

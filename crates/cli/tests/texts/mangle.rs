@@ -7,7 +7,7 @@ type Mangler = (&'static str, fn(&str) -> String);
 
 /// Mangles a text in one of several ways, and says which.
 pub(crate) fn by(number: usize, text: &str) -> (&'static str, String) {
-    let all: [Mangler; 12] = [
+    let all: [Mangler; 16] = [
         ("CRLF", |text| each(text, |_, line| format!("{line}\r"))),
         ("colours", |text| each(text, |_, line| format!("\u{1b}[31m{line}\u{1b}[0m"))),
         ("docker compose", |text| each(text, |_, line| format!("web-1  | {line}"))),
@@ -44,6 +44,32 @@ pub(crate) fn by(number: usize, text: &str) -> (&'static str, String) {
         ("one escaped line", |text| {
             let quoted = json!(text).to_string();
             format!("ts=1 msg={quoted}\nts=2 msg=\"bye\"\n")
+        }),
+        ("docker JSON in pieces", |text| {
+            // The program's own logger has all in one line, which is too long for Docker.
+            let one = json!({"level": "error", "msg": text}).to_string() + "\n";
+            let pieces = one.as_bytes().chunks(1000).map(String::from_utf8_lossy);
+            let piece = |piece| json!({"log": piece, "stream": "stderr", "time": "t"});
+            // In Docker's order.
+            let line = |piece: serde_json::Value| {
+                format!(r#"{{"log":{},"stream":"stderr","time":"t"}}"#, piece["log"])
+            };
+            pieces.map(|text| line(piece(text)) + "\n").collect()
+        }),
+        ("CRI in pieces", |text| {
+            each(text, |_, line| {
+                let middle = (0..=line.len() / 2).rev().find(|at| line.is_char_boundary(*at));
+                let (one, two) = line.split_at(middle.unwrap_or(0));
+                format!(
+                    "2026-11-21T10:34:26.5Z stderr P {one}\n2026-11-21T10:34:26.6Z stderr F {two}"
+                )
+            })
+        }),
+        ("logfmt", |text| each(text, |i, line| format!("ts={i} level=error msg={}", json!(line)))),
+        ("journalctl -o verbose", |text| {
+            each(text, |i, line| {
+                format!("Sat 2026-11-21 10:34:26 UTC [s={i}]\n    PRIORITY=3\n    MESSAGE={line}")
+            })
         }),
         ("other lines between", |text| {
             let other = "2026/11/21 10:34:26 GET /panic 200 (ok)";

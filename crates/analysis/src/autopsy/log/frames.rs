@@ -1,6 +1,7 @@
 //! The frames of a crash text as places in the code of an executable.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use mapscope_binary::{CodeFrame, FileVa, Func};
 use mapscope_runtime::Go;
@@ -12,12 +13,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 /// The code in which a program died.
 pub(super) struct Code<'p, 'g, 'a> {
     pub(super) go: &'g Go<'a>,
-    pub(super) table: Functions<'p, 'a>,
+    pub(super) table: Rc<Functions<'p, 'a>>,
     /// The function, as the linker made it, in which the program's own code died.
     pub(super) body: Body<'g, 'a>,
     pub(super) entry: FileVa,
     /// The instruction behind the call in which it died, or which was interrupted.
     pub(super) at: FileVa,
+    /// The number of its frame in the text.
+    frame: usize,
 }
 
 /// The functions of an executable that a crash text names, by their names.
@@ -43,22 +46,24 @@ impl Fit {
 /// Frames that are held against the executable.
 const MAX_TRIED: usize = 1000;
 
-/// How well the text fits the executable.
+/// How well the text, as [`placed`](super::placed()) gives it, fits the executable.
 pub fn fit(go: &Go<'_>, text: &CrashText) -> Fit {
     let functions = Functions::of(go, text);
     let frames = text.goroutines.iter().flat_map(|goroutine| &goroutine.frames);
     let mut fit = Fit::default();
-    for frame in frames.filter(|frame| frame.offset.is_some()).take(MAX_TRIED) {
-        match functions.find(frame) {
-            Ok(_) => fit.good += 1,
-            Err(why) => fit.wrong.push(why),
+    let tells = |frame: &&FrameText| frame.offset.is_some() || frame.pc.is_some();
+    for frame in frames.filter(tells).take(MAX_TRIED) {
+        match (frame.pc, functions.find(frame)) {
+            (None, Ok(_)) => fit.good += 1,
+            (None, Err(why)) => fit.wrong.push(why),
+            (Some(pc), _) => fit.wrong.push(format!("{pc:#x} is not at line {}", frame.line)),
         }
     }
     fit
 }
 
 impl<'p, 'a> Functions<'p, 'a> {
-    fn of<'g: 'p>(go: &'g Go<'a>, text: &CrashText) -> Functions<'p, 'a> {
+    pub(super) fn of<'g: 'p>(go: &'g Go<'a>, text: &CrashText) -> Functions<'p, 'a> {
         let frames = text.goroutines.iter().flat_map(|goroutine| &goroutine.frames);
         let names: FxHashSet<&str> = frames.map(|frame| linked(&frame.function)).collect();
         let mut functions: FxHashMap<Cow<'_, str>, Vec<Func<'_, '_>>> = FxHashMap::default();
@@ -69,6 +74,11 @@ impl<'p, 'a> Functions<'p, 'a> {
             }
         }
         Functions(functions)
+    }
+
+    /// The functions of that name; instances of a generic one share it.
+    pub(super) fn named(&self, name: &str) -> &[Func<'p, 'a>] {
+        self.0.get(linked(name)).map_or(&[], Vec::as_slice)
     }
 
     /// The function of a frame, and the instruction at which it stands, or why there is none.
@@ -101,7 +111,7 @@ impl<'p, 'a> Functions<'p, 'a> {
 
 /// The name of a function as Go prints it, without type arguments (`funcNameForPrint` in
 /// runtime/symtab.go).
-fn printed(name: &str) -> Cow<'_, str> {
+pub(super) fn printed(name: &str) -> Cow<'_, str> {
     match (name.find('['), name.rfind(']')) {
         (Some(from), Some(to)) if from < to => {
             format!("{}[...]{}", &name[..from], &name[to + 1..]).into()
@@ -121,15 +131,31 @@ fn linked(function: &str) -> &str {
 impl<'p, 'g: 'p, 'a> Code<'p, 'g, 'a> {
     /// The code of the frame in which the program's own code died.
     pub(super) fn of(go: &'g Go<'a>, text: &CrashText) -> Option<Code<'p, 'g, 'a>> {
-        let table = Functions::of(go, text);
-        let frames = text.died()?.frames.get(text.culprit()?..)?;
+        Code::at(go, text, &Rc::new(Functions::of(go, text)), text.culprit()?)
+    }
+
+    /// The code of the frame with that number, or of the one that it was inlined into.
+    fn at(
+        go: &'g Go<'a>,
+        text: &CrashText,
+        table: &Rc<Functions<'p, 'a>>,
+        frame: usize,
+    ) -> Option<Code<'p, 'g, 'a>> {
+        let frames = text.died()?.frames.get(frame..)?;
         // What was inlined stands in the code of the function that follows, unless that is a wrapper,
         // which Go does not print.
-        let outer = frames.iter().position(|frame| frame.offset.is_some())?;
-        let (inlined, outer) = (frames.get(..outer)?, frames.get(outer)?);
+        let number = frames.iter().position(|frame| frame.offset.is_some())?;
+        let (inlined, outer) = (frames.get(..number)?, frames.get(number)?);
         let (func, at) = table.find(outer).ok()?;
         known(&func, at, outer, inlined).1.then_some(())?;
-        Some(Code { go, body: Body::of(go, &func)?, entry: func.entry(), at, table })
+        let (body, table) = (Body::of(go, &func)?, Rc::clone(table));
+        Some(Code { go, body, entry: func.entry(), at, table, frame: frame + number })
+    }
+
+    /// The code that has called it. Go leaves wrappers out of its texts, so that the call has to name it.
+    pub(super) fn caller(&self, text: &CrashText) -> Option<Code<'p, 'g, 'a>> {
+        let caller = Code::at(self.go, text, &self.table, self.frame + 1)?;
+        (caller.body.callee(caller.at) == Some(self.entry)).then_some(caller)
     }
 }
 

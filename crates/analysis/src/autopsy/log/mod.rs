@@ -2,6 +2,7 @@
 
 mod frames;
 mod others;
+mod placed;
 mod site;
 
 use mapscope_report::{Cell, Column, Field, Head, Note, Sink, Table, Tail};
@@ -13,6 +14,7 @@ use super::STACK;
 use crate::{Analysis, Autopsy, Error};
 
 pub use frames::{Fit, fit};
+pub use placed::placed;
 
 use frames::Code;
 
@@ -73,7 +75,8 @@ impl LogAutopsy<'_> {
         if go.is_some() && code.is_none() && self.text.culprit().is_some() {
             missing.push(
                 "the code where it died: Go leaves out of its texts the wrapper in which that call \
-                 was inlined, or the executable has no such line"
+                 was inlined, or the executable has no such line, or the text has but the line, and \
+                 several operations stand there"
                     .into(),
             );
         }
@@ -198,8 +201,8 @@ impl LogAutopsy<'_> {
         sink: &mut dyn Sink,
     ) -> Result<(), Error> {
         let Some(kind) = self.text.kind() else { return Ok(()) };
-        let of_map =
-            kind != Kind::NilDereference || code.is_some_and(|code| site::missing(code).is_some());
+        let of_map = kind != Kind::NilDereference
+            || code.is_some_and(|code| site::is_of_map(self.text, code));
         let Some(advice) = kind.advice().filter(|_| of_map) else { return Ok(()) };
         let fields = [
             Field::new("fix", "to mend it", Cell::text(advice.fix)),

@@ -85,7 +85,7 @@ pub(super) fn emit(
             missing.push("the call of the map operation: which map was nil".into());
             Ok(())
         }
-        (Some(Kind::NilDereference), Some(code), _) => emit_followed(code, sink, missing),
+        (Some(Kind::NilDereference), Some(code), _) => emit_followed(text, code, sink, missing),
         (Some(Kind::Unhashable), ..) => emit_unhashable(text, sink),
         _ => Ok(()),
     }
@@ -177,6 +177,7 @@ fn emit_nil(code: &Code<'_, '_, '_>, call: Call, sink: &mut dyn Sink) -> Result<
 
 /// The nil pointer that was followed, and whether it came out of a map.
 fn emit_followed(
+    text: &CrashText,
     code: &Code<'_, '_, '_>,
     sink: &mut dyn Sink,
     missing: &mut Vec<String>,
@@ -190,15 +191,21 @@ fn emit_followed(
     let name = namer.name(&origin);
     let by = name.as_ref().map(|named| known_by(named.by));
     let name = name.map(|named| named.text);
-    let call = missing_elem(code, &origin);
+    let source = source(text, code, origin);
+    let made = made.filter(|made| Some(made) != name.as_ref()).or_else(|| {
+        let Source { code, origin, .. } = source.as_ref()?;
+        let code = code.as_ref()?;
+        Namer::new(&code.body, code.entry).name(origin).map(|named| named.text)
+    });
     let mut fields =
         vec![Field::new("expression", "expression", Cell::maybe(name.clone(), Cell::text))];
     fields.extend(by.map(|by| Field::new("known_by", "known", Cell::text(by))));
-    if let Some(made) = made.filter(|made| Some(made) != name.as_ref()) {
+    if let Some(made) = made {
         fields.push(Field::new("set_from", "set from", Cell::text(made)));
     }
-    fields.push(Field::new("from_map", "from a map", Cell::Bool(call.is_some())));
-    if let Some(call) = call {
+    fields.push(Field::new("from_map", "from a map", Cell::Bool(source.is_some())));
+    if let Some(Source { code: caller, call, .. }) = &source {
+        let code = caller.as_ref().unwrap_or(code);
         let ty = call.map_type(code).map(|ty| code.go.types.get(ty).name.clone());
         let about = "what the source calls it: it is not in the map, or its elem is nil";
         fields.extend([
@@ -218,9 +225,42 @@ fn known_by(by: By) -> &'static str {
     }
 }
 
-/// The lookup that the nil pointer came out of, if it did.
-pub(super) fn missing(code: &Code<'_, '_, '_>) -> Option<Call> {
-    missing_elem(code, &code.body.followed(code.at)?)
+/// Functions that a nil pointer is followed through, from one to its caller.
+const MAX_CALLERS: usize = 8;
+
+/// Where a nil pointer came out of a map.
+struct Source<'p, 'g, 'a> {
+    /// The code that looked it up, where that is not the one that followed it but a caller.
+    code: Option<Code<'p, 'g, 'a>>,
+    /// What it was there.
+    origin: Origin,
+    /// The lookup.
+    call: Call,
+}
+
+/// The lookup that a nil pointer came out of, there or in a function that passed it on.
+fn source<'p, 'g: 'p, 'a>(
+    text: &CrashText,
+    code: &Code<'p, 'g, 'a>,
+    mut origin: Origin,
+) -> Option<Source<'p, 'g, 'a>> {
+    let mut caller: Option<Code<'p, 'g, 'a>> = None;
+    for _ in 0..MAX_CALLERS {
+        let here = caller.as_ref().unwrap_or(code);
+        if let Some(call) = missing_elem(here, &origin) {
+            return Some(Source { code: caller, origin, call });
+        }
+        let Made::Argument(number) = origin.made else { return None };
+        let next = here.caller(text)?;
+        origin = next.body.argument(next.at, number)?;
+        caller = Some(next);
+    }
+    None
+}
+
+/// Whether the nil pointer came out of a map.
+pub(super) fn is_of_map(text: &CrashText, code: &Code<'_, '_, '_>) -> bool {
+    code.body.followed(code.at).is_some_and(|origin| source(text, code, origin).is_some())
 }
 
 fn missing_elem(code: &Code<'_, '_, '_>, origin: &Origin) -> Option<Call> {

@@ -22,6 +22,8 @@ pub(super) struct Carrier {
 enum Step {
     /// This, and a JSON object behind it, whose member of this name has the line.
     Json(Prefix, String),
+    /// This, and pairs behind it in the form of logfmt, of which that of this name has the line.
+    Pairs(Prefix, String),
     /// This, and all lines in one, with `\n` between them.
     Escaped(Prefix),
 }
@@ -37,6 +39,11 @@ impl Carrier {
         {
             told = told.or(member.told);
             steps.push(Step::Json(prefix, member.name));
+            text = member.value;
+        }
+        if let Some((prefix, member)) = Member::of_pairs(&text) {
+            told = told.or(member.told);
+            steps.push(Step::Pairs(prefix, member.name));
             text = member.value;
         }
         let mut lines = text.split('\n').skip_while(|line| anchor(line).is_none()).peekable();
@@ -68,6 +75,11 @@ impl Carrier {
                     let members = decode::json_strings(object);
                     members.into_iter().find(|(key, _)| key == name)?.1
                 }
+                Step::Pairs(prefix, name) => {
+                    let (at, pairs) = decode::pairs(prefix.strip(&text)?)?;
+                    let line = pairs.into_iter().find(|(key, _)| key == name)?.1;
+                    (at == 0).then_some(line)?
+                }
                 // All of it was in the line that it began with.
                 Step::Escaped(_) => return None,
             };
@@ -93,21 +105,25 @@ impl Carrier {
         self.is_plain().then(bare)
     }
 
-    /// Whether nothing but times stands in front of the lines.
+    /// Whether nothing but times stands in front of the lines. A pair in a line may be of anything, such as
+    /// what a client has sent.
     pub(super) fn is_plain(&self) -> bool {
-        !self.steps.is_empty() || self.inner.is_plain()
+        let pairs = self.steps.iter().any(|step| matches!(step, Step::Pairs(..)));
+        !pairs && (!self.steps.is_empty() || self.inner.is_plain())
     }
 
     /// How much of a line it explains: of two carriers that fit a line, the larger is right.
     pub(super) fn weight(&self) -> usize {
         let prefixes = self.steps.iter().map(|step| match step {
-            Step::Json(prefix, _) | Step::Escaped(prefix) => prefix.len() + 1,
+            Step::Json(prefix, _) | Step::Pairs(prefix, _) | Step::Escaped(prefix) => {
+                prefix.len() + 1
+            }
         });
         prefixes.sum::<usize>() + self.inner.len() + usize::from(!self.inner.is_empty())
     }
 }
 
-/// The member of a JSON object that has a crash text.
+/// The member of a JSON object, or the pair, that has a crash text.
 struct Member {
     name: String,
     value: String,
@@ -122,7 +138,22 @@ impl Member {
         if anchor(text).is_some_and(|anchor| anchor < at) {
             return None;
         }
-        let members = decode::json_strings(&text[at..]);
+        let member = Member::among(&decode::json_strings(&text[at..]))?;
+        Some((Prefix::learn(&text[..at]), member))
+    }
+
+    /// Of pairs in the form of logfmt; what crash texts have of these themselves, in `[signal …]`, is no text.
+    fn of_pairs(text: &str) -> Option<(Prefix, Member)> {
+        text.contains("=\"").then_some(())?;
+        let (at, pairs) = decode::pairs(text)?;
+        if anchor(text).is_some_and(|anchor| anchor < at) {
+            return None;
+        }
+        Some((Prefix::learn(&text[..at]), Member::among(&pairs)?))
+    }
+
+    /// The one of these that has the text.
+    fn among(members: &[(String, String)]) -> Option<Member> {
         let begins = |value: &str| value.split('\n').any(|line| anchor(line).is_some());
         let nested = |value: &str| decode::json_at(value).is_some() && value.contains("goroutine ");
         let stack = members.iter().position(|(_, value)| {
@@ -146,7 +177,7 @@ impl Member {
             words.or(logged.map(|(_, value)| value.as_str())).filter(|_| stack.is_some() && !says);
         let told = words.and_then(|words| words.split('\n').next());
         let told = told.map(|words| format!("http: panic serving -: {words}"));
-        Some((Prefix::learn(&text[..at]), Member { name, value, told }))
+        Some(Member { name, value, told })
     }
 }
 

@@ -63,14 +63,68 @@ pub(super) fn json_strings(text: &str) -> Vec<(String, String)> {
         rest = after;
         match key.take() {
             Some(key) => members.push((key, string)),
-            None if rest.trim_start().starts_with(':') => key = Some(string),
-            None => {}
+            None => {
+                let Some(value) = rest.trim_start().strip_prefix(':') else { continue };
+                match bytes(value.trim_start()) {
+                    Some((text, after)) => {
+                        members.push((string, text));
+                        rest = after;
+                    }
+                    None => key = Some(string),
+                }
+            }
         }
         if members.len() >= MAX_MEMBERS {
             break;
         }
     }
     members
+}
+
+/// The pairs of a line in the form of logfmt, `level=error msg="a \"b\""`, with where the first begins: from
+/// the first word on that is one. What of the line is none is left out.
+pub(super) fn pairs(text: &str) -> Option<(usize, Vec<(String, String)>)> {
+    let mut pairs = Vec::new();
+    let (mut rest, mut first) = (text, None);
+    while pairs.len() < MAX_MEMBERS {
+        rest = rest.trim_start();
+        if rest.is_empty() {
+            break;
+        }
+        let end = rest.find([' ', '=', '"']).unwrap_or(rest.len());
+        let (key, behind) = rest.split_at(end);
+        let Some(value) = behind.strip_prefix('=').filter(|_| is_key(key)) else {
+            let word = rest.find(' ').unwrap_or(rest.len());
+            rest = &rest[word..];
+            continue;
+        };
+        first.get_or_insert(text.len() - rest.len());
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => unquote(quoted),
+            None => {
+                let (value, after) = value.split_at(value.find(' ').unwrap_or(value.len()));
+                (value.to_owned(), after)
+            }
+        };
+        pairs.push((key.to_owned(), value));
+        rest = after;
+    }
+    Some((first?, pairs))
+}
+
+/// Whether it may be the name of a value.
+fn is_key(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '@')
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || "_-.@/".contains(c))
+}
+
+/// The text of an array of bytes, `[27,91,49]`: how `journalctl -o json` writes what has control characters.
+fn bytes(text: &str) -> Option<(String, &str)> {
+    let inside = text.strip_prefix('[')?;
+    let (numbers, after) = inside.split_at(inside.find(']').unwrap_or(inside.len()));
+    let byte = |number: &str| number.trim().parse().ok();
+    let bytes: Option<Vec<u8>> = numbers.split(',').map(byte).collect();
+    Some((plain(&String::from_utf8_lossy(&bytes?)), after.strip_prefix(']').unwrap_or(after)))
 }
 
 /// The string up to the next quote, without its escapes, and what follows it.
@@ -110,6 +164,34 @@ mod tests {
     fn colours_go() {
         assert_eq!(clean(b"\x1b[1;31mpanic: \x1b[0mboom\r\n"), "panic: boom");
         assert_eq!(clean(b"\x1b"), "");
+    }
+
+    #[test]
+    fn pairs_are_read_as_far_as_they_go() {
+        let line =
+            r#"2026 time=10:34 level=ERROR msg="a\n\tb \"c\"" at=main.go:3 odd "x=y" cut="ab"#;
+        let (at, all) = pairs(line).unwrap();
+        assert_eq!(&line[at..at + 5], "time=");
+        let expected = [
+            ("time", "10:34"),
+            ("level", "ERROR"),
+            ("msg", "a\n\tb \"c\""),
+            ("at", "main.go:3"),
+            ("cut", "ab"),
+        ];
+        assert_eq!(all, expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        assert_eq!(pairs("panic({0x1, 0x2})"), None);
+        for len in 0..line.len() {
+            let _ = pairs(&line[..len]);
+        }
+    }
+
+    #[test]
+    fn bytes_are_text() {
+        let line = r#"{"MESSAGE":[27,91,51,49,109,112,97,110],"PRIORITY":"3","n":[1,2],"bad":[300],"s":"t"}"#;
+        let all = json_strings(line);
+        let of = |key: &str| all.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
+        assert_eq!((of("MESSAGE"), of("PRIORITY"), of("s")), (Some("pan"), Some("3"), Some("t")));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod decode;
 mod foreign;
 mod line;
 mod open;
+mod partial;
 mod prefix;
 mod recovered;
 mod scan;
@@ -114,6 +115,9 @@ pub struct FrameText {
     /// How far into the function's code it stands, in bytes: behind the call, or where it was
     /// interrupted. `None` of inlined calls, whose outer function has it.
     pub offset: Option<u64>,
+    /// The address within the call, or of the instruction that was interrupted, where the text has that
+    /// instead: gin's.
+    pub pc: Option<u64>,
 }
 
 impl CrashText {

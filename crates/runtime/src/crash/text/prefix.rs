@@ -58,7 +58,8 @@ impl Prefix {
 
     /// What is behind the prefix, if the line has it.
     pub(super) fn strip<'t>(&self, line: &'t str) -> Option<&'t str> {
-        let mut rest = line;
+        // What `journalctl -o verbose` prints is indented by spaces; Go's own lines are by tabs.
+        let mut rest = if self.tokens.is_empty() { line } else { line.trim_start_matches(' ') };
         for (number, token) in self.tokens.iter().enumerate() {
             if number > 0 {
                 rest = rest.strip_prefix(char::is_whitespace)?;
@@ -137,6 +138,7 @@ mod tests {
                 "2016-10-06T00:17:10.123456Z stderr F \tx",
                 "\tx",
             ),
+            ("    MESSAGE=", "    MESSAGE=\tmain.go:3 +0x1", "\tmain.go:3 +0x1"),
             ("[pod/api-7d/web] ", "[pod/api-7d/web]", ""),
             ("time=2026-11-21T10:34:26Z app ", "time=2026-11-21T10:34:27Z app y", "y"),
             ("[   12.345678] ", "[ 9999.345678] y", "y"),

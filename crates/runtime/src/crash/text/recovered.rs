@@ -73,9 +73,9 @@ pub(super) fn has_gin(line: &str) -> bool {
 /// Where a frame stands that gin has written.
 pub(super) fn at(line: &str) -> Option<FrameText> {
     let (place_of, pc) = line.trim_end().strip_suffix(')')?.rsplit_once(" (0x")?;
-    u64::from_str_radix(pc, 16).ok()?;
+    let pc = Some(u64::from_str_radix(pc, 16).ok()?);
     let place = place(place_of)?;
-    Some(FrameText { file: place.file, line: place.line, ..FrameText::default() })
+    Some(FrameText { file: place.file, line: place.line, pc, ..FrameText::default() })
 }
 
 /// Directories of the runtime's sources.

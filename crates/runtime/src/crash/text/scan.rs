@@ -8,6 +8,7 @@ use super::carrier::Carrier;
 use super::decode;
 use super::foreign::{self, Foreign, Tally};
 use super::open::{Open, Took};
+use super::partial::{Joined, Partial};
 use super::{CrashText, Route};
 
 /// Longer lines are read up to here, in bytes: JSON with a whole stack in it is shorter.
@@ -62,6 +63,7 @@ pub struct Scanner {
     open: Vec<(Open, u64)>,
     foreign: Tally,
     summary: Summary,
+    partial: Partial,
     /// The line before, while nothing is under way.
     before: Vec<u8>,
 }
@@ -79,6 +81,7 @@ impl Scanner {
             open: Vec::new(),
             foreign: Tally::default(),
             summary: Summary::default(),
+            partial: Partial::default(),
             before: Vec::new(),
         })
     }
@@ -111,6 +114,15 @@ impl Scanner {
     /// Takes the next line of the log.
     pub fn line(&mut self, line: &[u8], found: &mut dyn FnMut(CrashText)) {
         self.summary.lines += 1;
+        match self.partial.take(line) {
+            Joined::Same => self.whole(line, found),
+            Joined::Held => {}
+            Joined::Line(line) => self.whole(&line, found),
+        }
+    }
+
+    /// Takes a line that is all there.
+    fn whole(&mut self, line: &[u8], found: &mut dyn FnMut(CrashText)) {
         let begins = self.look(line);
         if !begins && self.open.is_empty() {
             self.before.clear();
@@ -126,6 +138,9 @@ impl Scanner {
 
     /// Ends what is under way, and says what else there was.
     pub fn finish(mut self, found: &mut dyn FnMut(CrashText)) -> Summary {
+        for line in std::mem::take(&mut self.partial).finish() {
+            self.whole(&line, found);
+        }
         for (open, _) in std::mem::take(&mut self.open) {
             self.end(open, found);
         }

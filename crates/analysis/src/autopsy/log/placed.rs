@@ -1,0 +1,126 @@
+//! Frames as frameworks print them, as places in the code of an executable.
+
+use std::borrow::Cow;
+
+use mapscope_binary::{FileVa, Pclntab};
+use mapscope_runtime::Go;
+use mapscope_runtime::crash::Kind;
+use mapscope_runtime::crash::text::{CrashText, FrameText};
+use mapscope_runtime::holders::{Op, operation};
+use mapscope_runtime::origin::Body;
+
+use super::frames::{Functions, printed};
+
+/// Calls inlined in one another that are looked through.
+const MAX_INLINED: usize = 8;
+
+/// The unit in which a loader moves a position-independent executable.
+const PAGE: u64 = 4096;
+
+/// The text with what its own form leaves out, where the executable knows it: gin prints the address of a
+/// frame, but not its package and its function's offset; chi prints neither offset nor address, but names and
+/// lines, and where only one operation stands that can have failed so, it is that.
+pub fn placed<'t>(go: &Go<'_>, text: &'t CrashText) -> Cow<'t, CrashText> {
+    let Some(table) = go.pclntab() else { return Cow::Borrowed(text) };
+    let frames = || text.goroutines.iter().flat_map(|goroutine| &goroutine.frames);
+    if frames().any(|frame| frame.offset.is_some()) {
+        return Cow::Borrowed(text);
+    }
+    let mut placed = text.clone();
+    match frames().any(|frame| frame.pc.is_some()) {
+        true => {
+            let moved = moved(table, text);
+            let frames = placed.goroutines.iter_mut().flat_map(|goroutine| &mut goroutine.frames);
+            for frame in frames {
+                let Some(at) = by_address(table, frame, moved) else { continue };
+                (frame.function, frame.offset, frame.pc) = (at.function, at.offset, None);
+            }
+        }
+        false => {
+            let own = by_line(go, text);
+            let died = placed.goroutines.first_mut().zip(own);
+            if let Some((frame, offset)) =
+                died.and_then(|(g, at)| Some((g.frames.get_mut(at.0)?, at.1)))
+            {
+                frame.offset = Some(offset);
+            }
+        }
+    }
+    Cow::Owned(placed)
+}
+
+/// How far from where it is linked the executable was loaded, by the address of `runtime.goexit`, to whose
+/// first instruction but one every goroutine returns.
+fn moved(table: &Pclntab<'_>, text: &CrashText) -> u64 {
+    const LAST: &str = "runtime.goexit";
+    let of = |name: &str| table.funcs().find(|func| func.name().trim_end_matches(".abi0") == name);
+    let last = text.died().and_then(|died| died.frames.iter().rev().find(|f| f.function == LAST));
+    let by = last.and_then(|frame| frame.pc?.checked_sub(of(LAST)?.entry().0));
+    by.filter(|by| by % PAGE == 0).unwrap_or(0)
+}
+
+/// What an address tells of a frame.
+struct At {
+    function: String,
+    /// What was inlined has no place of its own.
+    offset: Option<u64>,
+}
+
+/// The function and the place of a frame by its address: that within the call, as `runtime.Caller` gives it.
+fn by_address(table: &Pclntab<'_>, frame: &FrameText, moved: u64) -> Option<At> {
+    let at = FileVa(frame.pc?.checked_sub(moved)?);
+    let func = table.find(at)?;
+    let lines = func.frames(at);
+    let number = lines.iter().position(|l| l.line == frame.line && l.file == frame.file)?;
+    let outer = number + 1 == lines.len();
+    Some(At {
+        function: printed(lines.get(number)?.function).into_owned(),
+        offset: outer.then(|| at.0.saturating_add(1).saturating_sub(func.entry().0)),
+    })
+}
+
+/// The number of the frame whose function holds the only operation of the line in which the program died, and
+/// how far into it that returns.
+fn by_line(go: &Go<'_>, text: &CrashText) -> Option<(usize, u64)> {
+    let fits: fn(Op) -> bool = match text.kind()? {
+        Kind::NilMapWrite => |op| op == Op::Write,
+        Kind::Unhashable => Op::has_key,
+        _ => return None,
+    };
+    let (first, frames) = (text.culprit()?, &text.died()?.frames);
+    let functions = Functions::of(go, text);
+    let last = frames.len().min(first.saturating_add(MAX_INLINED));
+    (first..last).find_map(|outer| {
+        let own = frames.get(first..=outer)?;
+        let mut calls = calls(go, &functions, own, fits);
+        let only = calls.next()?;
+        calls.next().is_none().then_some((outer, only))
+    })
+}
+
+/// The operations that stand where `own` says, the innermost inlined call first: how far into their function
+/// they return.
+fn calls<'f>(
+    go: &'f Go<'_>,
+    functions: &'f Functions<'f, '_>,
+    own: &'f [FrameText],
+    fits: fn(Op) -> bool,
+) -> impl Iterator<Item = u64> {
+    let funcs = own.last().map_or(&[][..], |outer| functions.named(&outer.function));
+    funcs.iter().filter_map(|func| Some((func, Body::of(go, func)?))).flat_map(
+        move |(func, body)| {
+            let stands = |(back, callee): &(FileVa, FileVa)| {
+                let lines = func.frames(FileVa(back.0.saturating_sub(1)));
+                let same = lines.len() == own.len()
+                    && lines.iter().zip(own).all(|(line, own)| {
+                        line.line == own.line && printed(line.function) == own.function
+                    });
+                let name =
+                    go.pclntab().and_then(|table| table.find(*callee)).map(|func| func.name());
+                same && name.and_then(operation).is_some_and(|(op, _)| fits(op))
+            };
+            let backs: Vec<FileVa> = body.calls().filter(stands).map(|(back, _)| back).collect();
+            backs.into_iter().map(|back| back.0.saturating_sub(func.entry().0))
+        },
+    )
+}
