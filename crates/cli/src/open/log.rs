@@ -81,6 +81,9 @@ pub(crate) fn autopsy(
     }
 }
 
+/// Explains a text, with what its executable tells.
+type Explain<'e> = dyn Fn(&CrashText, Option<&Go<'_>>, About) -> anyhow::Result<Outcome> + 'e;
+
 /// Says what the executable adds, if it is the one that wrote the text.
 fn with_executable(
     path: &Path,
@@ -89,7 +92,7 @@ fn with_executable(
     session: &Session,
     mut about: About,
     words: &str,
-    explain: &dyn Fn(&CrashText, Option<&Go<'_>>, About) -> anyhow::Result<Outcome>,
+    explain: &Explain<'_>,
 ) -> anyhow::Result<Outcome> {
     let shown = path.display();
     let file = image::Image::open(path).with_context(|| format!("cannot read {shown}"))?;

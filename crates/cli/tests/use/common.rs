@@ -62,6 +62,11 @@ pub(crate) fn skip(test: &str, why: &str) {
 
 /// A zoo that was built, of the newest release that is there.
 pub(crate) fn zoo(test: &str) -> Option<PathBuf> {
+    built(test, "zoo")
+}
+
+/// A program that was built, of the newest release that is there.
+pub(crate) fn built(test: &str, program: &str) -> Option<PathBuf> {
     let built = std::env::var_os("MAPSCOPE_FIXTURES").map(PathBuf::from);
     let mut found: Vec<PathBuf> = built
         .and_then(|dir| dir.read_dir().ok())
@@ -69,8 +74,8 @@ pub(crate) fn zoo(test: &str) -> Option<PathBuf> {
         .flatten()
         .filter_map(|variant| Some(variant.ok()?.path()))
         .filter(|dir| dir.file_name().is_some_and(|n| n.to_string_lossy().ends_with("-exe")))
-        .map(|dir| dir.join("zoo"))
-        .filter(|zoo| zoo.is_file())
+        .map(|dir| dir.join(program))
+        .filter(|program| program.is_file())
         .collect();
     found.sort();
     if found.is_empty() {

@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::common::{Dir, run, skip, zoo};
+use crate::common::{Dir, built, run, skip};
 
 /// A program that writes to a nil map when its standard input gets a byte. Dropped, it is killed.
 struct Target(Child);
@@ -65,13 +65,14 @@ const LEAVES: &str = "target: a crash leaves a core";
 const PLACE: &str = "target: core goes to";
 
 fn crashes(test: &str) -> Option<PathBuf> {
-    zoo(test).map(|zoo| zoo.with_file_name("crashes"))
+    built(test, "crashes")
 }
 
-/// The sizes of the cores in a directory.
+/// How much of the disk each core in a directory takes: pages that were never touched are holes.
 fn cores(dir: &Path) -> Vec<u64> {
     let Ok(entries) = dir.read_dir() else { return Vec::new() };
-    entries.map(|entry| entry.expect("an entry").metadata().expect("a file").len()).collect()
+    let about = |entry: std::io::Result<std::fs::DirEntry>| entry?.metadata();
+    entries.map(|entry| about(entry).expect("a file").blocks() * 512).collect()
 }
 
 /// What it says, and what then comes: limits, GOTRACEBACK and the directory are each target's own.

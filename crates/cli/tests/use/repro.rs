@@ -32,6 +32,19 @@ fn bad_use() {
     run(["repro", "nil-write", "--run", "0"]).fails("invalid value '0'");
 }
 
+/// Each pair of operations of which one writes has a race.
+#[test]
+fn each_pair_has_a_race() {
+    let kinds = kinds();
+    let all = ["write", "delete", "clear", "read", "iterate", "clone"];
+    for (number, writer) in all.iter().take(3).enumerate() {
+        for other in &all[number..] {
+            let kind = format!("race-{writer}-{other}");
+            assert!(kinds.contains(&kind), "{kind}");
+        }
+    }
+}
+
 /// With a pinned Go, in a mapscope without the limit on its memory: Go wants more.
 #[test]
 fn each_ends_as_it_should() {
@@ -54,6 +67,11 @@ fn each_ends_as_it_should() {
         let expected = endings.iter().any(|ending| ending["expected"] == true);
         assert!(expected, "{kind}: {report}");
         assert!(races || endings.len() == 1, "{kind}: {report}");
+        let mut vet = Command::new(&go);
+        vet.args(["vet", "."]).current_dir(dir.join(&kind)).env("GOTOOLCHAIN", "local");
+        let vet = vet.env("GOFLAGS", "").env("GOCACHE", dir.join("cache")).output();
+        let vet = vet.expect("it starts");
+        assert!(vet.status.success(), "{kind}: {}", String::from_utf8_lossy(&vet.stderr));
         assert!(
             dir.join(&kind).join("main.go").is_file() && !dir.join(&kind).join("repro").exists()
         );
