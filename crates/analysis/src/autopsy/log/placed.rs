@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mapscope_binary::{FileVa, Pclntab};
+use mapscope_binary::{CodeFrame, FileVa, Pclntab};
 use mapscope_runtime::Go;
 use mapscope_runtime::crash::Kind;
 use mapscope_runtime::crash::text::{CrashText, FrameText};
@@ -30,11 +30,8 @@ pub fn placed<'t>(go: &Go<'_>, text: &'t CrashText) -> Cow<'t, CrashText> {
     match frames().any(|frame| frame.pc.is_some()) {
         true => {
             let moved = moved(table, text);
-            let frames = placed.goroutines.iter_mut().flat_map(|goroutine| &mut goroutine.frames);
-            for frame in frames {
-                let Some(at) = by_address(table, frame, moved) else { continue };
-                (frame.function, frame.offset, frame.pc) = (at.function, at.offset, None);
-            }
+            let goroutines = placed.goroutines.iter_mut();
+            goroutines.for_each(|goroutine| by_address(table, &mut goroutine.frames, moved));
         }
         false => {
             let own = by_line(go, text);
@@ -59,24 +56,41 @@ fn moved(table: &Pclntab<'_>, text: &CrashText) -> u64 {
     by.filter(|by| by % PAGE == 0).unwrap_or(0)
 }
 
-/// What an address tells of a frame.
-struct At {
-    function: String,
-    /// What was inlined has no place of its own.
-    offset: Option<u64>,
+/// Names and places frames by their addresses: those within the calls, as `runtime.Caller` gives them.
+fn by_address(table: &Pclntab<'_>, frames: &mut [FrameText], moved: u64) {
+    let mut rest = frames;
+    while !rest.is_empty() {
+        let known = rest.first().and_then(|frame| known(table, frame, moved));
+        let (lines, offset) = known.unwrap_or_default();
+        // The calls that the first one was inlined into follow it; their own addresses are made up.
+        let same = |(frame, line): &(&FrameText, &CodeFrame<'_>)| is_at(frame, line);
+        let count = rest.iter().zip(&lines).take_while(same).count();
+        let whole = count == lines.len();
+        for (number, line) in lines.iter().enumerate().take(count) {
+            let frame = &mut rest[number];
+            let outer = whole && number + 1 == count;
+            frame.function = printed(line.function).into_owned();
+            (frame.offset, frame.pc) = (outer.then_some(offset), None);
+        }
+        rest = &mut rest[count.max(1)..];
+    }
 }
 
-/// The function and the place of a frame by its address: that within the call, as `runtime.Caller` gives it.
-fn by_address(table: &Pclntab<'_>, frame: &FrameText, moved: u64) -> Option<At> {
+/// The calls that stand where a frame does, that one first, and how far into their function.
+fn known<'a>(
+    table: &Pclntab<'a>,
+    frame: &FrameText,
+    moved: u64,
+) -> Option<(Vec<CodeFrame<'a>>, u64)> {
     let at = FileVa(frame.pc?.checked_sub(moved)?);
     let func = table.find(at)?;
-    let lines = func.frames(at);
-    let number = lines.iter().position(|l| l.line == frame.line && l.file == frame.file)?;
-    let outer = number + 1 == lines.len();
-    Some(At {
-        function: printed(lines.get(number)?.function).into_owned(),
-        offset: outer.then(|| at.0.saturating_add(1).saturating_sub(func.entry().0)),
-    })
+    let mut lines = func.frames(at);
+    let first = lines.iter().position(|line| is_at(frame, line))?;
+    Some((lines.split_off(first), at.0.saturating_add(1).saturating_sub(func.entry().0)))
+}
+
+fn is_at(frame: &FrameText, line: &CodeFrame<'_>) -> bool {
+    frame.line == line.line && frame.file == line.file
 }
 
 /// The number of the frame whose function holds the only operation of the line in which the program died, and
