@@ -41,7 +41,7 @@ pub(super) fn emit_source(
     for (text, number) in lines.take_while(|(_, number)| *number <= line.line.saturating_add(LINES))
     {
         let here = number == line.line;
-        sink.row(&[Cell::Uint(number.into()), mark(here), Cell::text(text.to_owned())])?;
+        sink.row(&[Cell::Uint(number.into()), mark(here), source_line(text)])?;
     }
     sink.end_table()?;
     Ok(())
@@ -65,6 +65,11 @@ pub(super) fn emit_code(scene: &Scene<'_, '_, '_, '_>, sink: &mut dyn Sink) -> R
     }
     sink.end_table()?;
     Ok(())
+}
+
+/// A line of source: tabs are indents, which text shows as such.
+fn source_line(text: &str) -> Cell<'static> {
+    Cell::worded(text.replace('\t', "    "), Cell::text(text.to_owned()))
 }
 
 fn mark(here: bool) -> Cell<'static> {

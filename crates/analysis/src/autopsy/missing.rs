@@ -5,8 +5,8 @@ use mapscope_report::{Cell, Field, Sink};
 use mapscope_runtime::origin::naming::Namer;
 use mapscope_runtime::origin::{Made, Origin};
 
-use super::registers;
 use super::scene::{Followed, Scene};
+use super::{nil, registers};
 use crate::Error;
 
 /// Says which nil pointer was followed, and whether it came out of a map.
@@ -22,7 +22,9 @@ pub(super) fn emit(
     let entry = followed.entry;
     let namer = Namer::new(&followed.body, followed.entry);
     let made = namer.made(&followed.origin.made).map(|named| named.text);
-    let name = namer.name(&followed.origin).map(|named| named.text);
+    let named = namer.name(&followed.origin);
+    let by = named.as_ref().map(|named| nil::pointer_by(named.by));
+    let name = named.map(|named| named.text);
     let source = source(scene, followed);
     let made = made.filter(|made| Some(made) != name.as_ref()).or_else(|| {
         let (source, _) = source.as_ref().filter(|(source, _)| source.frame > scene.user())?;
@@ -30,8 +32,11 @@ pub(super) fn emit(
     });
     let site = source.as_ref().and_then(|(source, back)| scene.call(source.frame, *back));
     let from_map = Cell::Bool(site.is_some());
-    let mut fields =
-        vec![Field::new("expression", "expression", Cell::maybe(name.clone(), Cell::text))];
+    let mut fields = vec![match name {
+        Some(name) => Field::new("expression", "expression", Cell::text(name)),
+        None => nil::nameless(),
+    }];
+    fields.extend(by.map(|by| Field::new("known_by", "known", Cell::text(by))));
     if let Some(made) = made {
         fields.push(Field::new("set_from", "set from", Cell::text(made)));
     }

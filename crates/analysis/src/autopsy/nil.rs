@@ -5,7 +5,7 @@ use mapscope_report::{Cell, Column, Field, Note, Sink, Table};
 use mapscope_runtime::Go;
 use mapscope_runtime::origin::naming::{By, FieldOf, Named, Namer, What};
 use mapscope_runtime::origin::{Made, Origin};
-use mapscope_runtime::types::Kind;
+use mapscope_runtime::types::{Kind, TypeId};
 use mapscope_target::{Addr, MemoryExt};
 
 use super::makers;
@@ -30,24 +30,55 @@ pub(super) fn emit(
     let namer = Namer::new(&site.body, site.entry);
     let likely = || {
         let map = site.map_type()?;
-        namer.returned(&origin.made, map).or_else(|| namer.likely(&origin.made, map))
+        named_by(&namer, &origin, site.back(), map)
     };
     let named = namer.name(&origin).filter(|named| is_map(go, named)).or_else(likely);
     let made = namer.made(&origin.made).filter(|named| is_map(go, named));
     let fields = match &named {
         Some(named) => known(go, named, made.as_ref()),
-        None => vec![Field::new("expression", "expression", Cell::Empty)],
+        None => vec![nameless()],
     };
     sink.fields("nil", "the map that was nil", &fields)?;
     let field = field(made.as_ref(), named.as_ref());
     if let Some(field) = field {
         emit_holder(scene, &origin, field, sink)?;
-        makers::emit(go, field, global(&origin.made, field), sink)?;
+        // Stores to items of an array by an index are not told apart from others.
+        if !field.path.contains('[') {
+            makers::emit(go, field, global(&origin.made, field), sink)?;
+        }
     }
     if named.is_none() {
         sink.note(Note::warning(format!("which map was nil is not known: {}", how(&origin))))?;
+        let all = site.map_type().map(|map| namer.all_in_scope(&origin.made, site.back(), map));
+        if let Some(note) = all.and_then(|all| candidates(&all)) {
+            sink.note(note)?;
+        }
     }
     Ok(())
+}
+
+/// What a map is called of which no variable or type tells: as what a function returned, or likely.
+pub(super) fn named_by(
+    namer: &Namer<'_, '_, '_>,
+    origin: &Origin,
+    back: FileVa,
+    map: TypeId,
+) -> Option<Named> {
+    namer
+        .returned(&origin.made, map)
+        .or_else(|| namer.in_scope(&origin.made, back, map))
+        .or_else(|| namer.likely(&origin.made, back, map))
+}
+
+/// Most names of which one may be the map's that are listed.
+const MAX_CANDIDATES: usize = 8;
+
+/// What the map may be called, where variables of the function lead to several.
+fn candidates(all: &[String]) -> Option<Note> {
+    let (last, others) = all.split_last().filter(|_| all.len() <= MAX_CANDIDATES)?;
+    let names =
+        if others.is_empty() { last.clone() } else { format!("{} or {last}", others.join(", ")) };
+    Some(Note::info(format!("of its type the variables of the function lead to {names}")))
 }
 
 const FIELDS: &[Column] = &[
@@ -112,17 +143,40 @@ pub(super) fn is_map(go: &Go<'_>, named: &Named) -> bool {
     }
 }
 
-pub(super) fn known(go: &Go<'_>, named: &Named, made: Option<&Named>) -> Vec<Field<'static>> {
-    let by = match named.by {
+/// That there is no expression.
+pub(super) fn nameless() -> Field<'static> {
+    Field::new("expression", "expression", Cell::worded("not known", Cell::Empty))
+}
+
+/// How the names of a pointer that was followed are known, in words.
+pub(super) fn pointer_by(by: By) -> &'static str {
+    match by {
+        By::Dwarf => "by DWARF and the code before",
+        By::Types => "by the code before and the types of the binary",
+        By::Elimination | By::Scope => "likely: by the code before, and what alone fits",
+    }
+}
+
+/// How names are known, in words.
+pub(super) fn by(by: By) -> &'static str {
+    match by {
         By::Dwarf => "by DWARF and the code before the call",
-        By::Elimination => {
-            "likely: the only struct of the binary with such a field at this offset, by the code before \
-             the call"
-        }
         By::Types => {
             "by the code before the call and the types of the binary: no names of variables"
         }
-    };
+        By::Elimination => {
+            "likely: the only struct of the binary, or of this code's package, with such a field at this \
+             offset, by the code before the call"
+        }
+        By::Scope => {
+            "likely: the only map of this type that the variables of the function lead to; the code does \
+             not tell where it came from"
+        }
+    }
+}
+
+pub(super) fn known(go: &Go<'_>, named: &Named, made: Option<&Named>) -> Vec<Field<'static>> {
+    let by = by(named.by);
     let mut fields = vec![
         Field::new("expression", "expression", Cell::text(named.text.clone())),
         Field::new("known_by", "known", Cell::text(by)),

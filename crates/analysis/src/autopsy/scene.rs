@@ -278,6 +278,11 @@ impl<'a> Site<'_, '_, 'a> {
         }
     }
 
+    /// Where the call returns to.
+    pub(super) fn back(&self) -> FileVa {
+        self.called.back
+    }
+
     /// What the arguments of the called function are for.
     pub(super) fn roles(&self) -> Vec<&'static str> {
         let mut roles = match (self.called.takes, self.called.takes.argument()) {

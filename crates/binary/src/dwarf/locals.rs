@@ -72,7 +72,32 @@ impl<'e> Debug<'e> {
         function: &Function<'e>,
         pc: FileVa,
     ) -> Result<Vec<Variable<'e>>, DwarfError> {
-        Walk::new(self, function, Some(pc))?.run(function.entry)
+        Ok(Walk::new(self, function, Some(pc))?.run(function.entry)?.variables)
+    }
+
+    /// Every variable and parameter of the function that covers `pc` so deep in inlined calls, as its
+    /// source declares them: also those that the compiler has done away with, of which
+    /// [`locals`](Debug::locals) has nothing. Their locations are [`Location::Gone`].
+    ///
+    /// # Errors
+    ///
+    /// Where the function's entries are damaged.
+    pub fn declared(
+        &self,
+        function: &Function<'e>,
+        pc: FileVa,
+        inline_depth: u32,
+    ) -> Result<Vec<Variable<'e>>, DwarfError> {
+        let inlined = Walk::new(self, function, Some(pc))?.run(function.entry)?.inlined;
+        match inlined.iter().find(|(depth, _)| *depth == inline_depth) {
+            _ if inline_depth == 0 => self.variables(function),
+            Some((_, origin)) => {
+                let unit = self.units.at(*origin)?;
+                let walk = Walk { unit, ..Walk::new(self, function, None)? };
+                Ok(walk.run(*origin)?.variables)
+            }
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Every variable and parameter of the function itself, wherever in it they are in scope.
@@ -82,7 +107,7 @@ impl<'e> Debug<'e> {
     ///
     /// Where the function's entries are damaged.
     pub fn variables(&self, function: &Function<'e>) -> Result<Vec<Variable<'e>>, DwarfError> {
-        Walk::new(self, function, None)?.run(function.entry)
+        Ok(Walk::new(self, function, None)?.run(function.entry)?.variables)
     }
 
     /// The variables that the closure with this code has captured, by their offset in it. Empty
@@ -109,6 +134,9 @@ struct Walk<'d, 'e> {
     budget: Budget,
     scopes: Vec<Scope<'e>>,
     variables: Vec<Variable<'e>>,
+    /// The inlined calls that cover the instruction: how deep each is, and the entry of the function
+    /// that it is an instance of.
+    inlined: Vec<(u32, u64)>,
 }
 
 /// Whether pieces that are fewer bytes than their variable lack only what pads it at its end.
@@ -132,10 +160,11 @@ impl<'d, 'e> Walk<'d, 'e> {
             budget: Budget(STEPS),
             scopes: vec![Scope { depth: 0, inline_depth: 0, function: function.name }],
             variables: Vec::new(),
+            inlined: Vec::new(),
         })
     }
 
-    fn run(mut self, start: u64) -> Result<Vec<Variable<'e>>, DwarfError> {
+    fn run(mut self, start: u64) -> Result<Walk<'d, 'e>, DwarfError> {
         let unit = self.unit;
         let wrong = |source| unit.malformed(source);
         let mut entries = unit.entries_at(start)?;
@@ -159,7 +188,7 @@ impl<'d, 'e> Walk<'d, 'e> {
                 outside = Some(depth);
             }
         }
-        Ok(self.variables)
+        Ok(self)
     }
 
     /// Takes an entry in scope, and says whether its children are in scope too.
@@ -174,6 +203,7 @@ impl<'d, 'e> Walk<'d, 'e> {
                 let function = name(&self.debug.dwarf, &self.debug.units, self.unit, entry)?;
                 let inline_depth = self.scopes.last().map_or(0, |s| s.inline_depth);
                 let inline_depth = inline_depth.saturating_add(1);
+                self.inlined.extend(entry.origin.map(|origin| (inline_depth, origin)));
                 self.scopes.push(Scope { depth, inline_depth, function });
                 Ok(true)
             }

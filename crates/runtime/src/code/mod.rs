@@ -33,5 +33,5 @@ mod twins;
 
 pub use facts::{Facts, Told};
 pub use holds::Holds;
-pub(crate) use receiver::receiver;
+pub(crate) use receiver::{receiver, unescape};
 pub(crate) use registers::{ARGUMENTS, CONTEXT};

@@ -71,7 +71,7 @@ fn is_wrapper(method: &str) -> bool {
 
 /// The linker writes dots in the last element of a package path as `%2e` (cmd/internal/objabi,
 /// `PathToPrefix`), and other odd bytes likewise.
-fn unescape(name: &str) -> Cow<'_, str> {
+pub(crate) fn unescape(name: &str) -> Cow<'_, str> {
     if !name.contains('%') {
         return name.into();
     }

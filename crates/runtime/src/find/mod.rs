@@ -28,6 +28,7 @@ use std::rc::Rc;
 use mapscope_target::Addr;
 use rustc_hash::FxHashMap;
 
+pub(crate) use coded::data_name;
 pub(crate) use roots::is_runtime;
 
 pub use link::{Link, Node, NodeId, Trail};

@@ -26,6 +26,13 @@ pub(super) enum Effect {
     Copies(Spot),
     /// It loads it, or computes an address, from this operand.
     Loads { deref: bool },
+    /// It makes it so many times what is there.
+    Scales {
+        /// Where.
+        from: Spot,
+        /// How many times.
+        by: u64,
+    },
     /// It makes it.
     Makes(Made),
 }
@@ -93,7 +100,7 @@ impl Body<'_, '_> {
                 Effect::Makes(Made::Constant(0))
             }
             (Mnemonic::Mov, _) => Effect::Makes(Made::Constant(i.immediate(1))),
-            _ => Effect::Makes(Made::Unknown),
+            _ => scaled(i).unwrap_or(Effect::Makes(Made::Unknown)),
         }
     }
 
@@ -168,6 +175,10 @@ impl Body<'_, '_> {
                 (base, i.memory_displacement64() as i64)
             }
         };
+        if !deref && offset == 0 && i.memory_base() == i.memory_index() {
+            let by = u64::from(i.memory_index_scale()) + 1;
+            return Made::Times { of: Box::new(base), by };
+        }
         let index = gpr(i.memory_index()).map(|index| {
             let origin = self.back(at, Spot::Register(index), budget);
             (Box::new(origin), i.memory_index_scale())
@@ -193,6 +204,20 @@ impl Body<'_, '_> {
     pub(super) fn kept(&self, at: usize, spot: Spot) -> Kept {
         Kept { at: FileVa(self.instructions[at].ip()), spot }
     }
+}
+
+/// A multiplication of what is in a register by a constant.
+fn scaled(i: &Instruction) -> Option<Effect> {
+    let (from, by) = match (i.mnemonic(), i.op1_kind()) {
+        (Mnemonic::Shl, OpKind::Immediate8) => {
+            (i.op0_register(), 1u64.checked_shl(u32::from(i.immediate8()))?)
+        }
+        (Mnemonic::Imul, OpKind::Register) if i.op_count() == 3 => {
+            (i.op1_register(), i.immediate(2))
+        }
+        _ => return None,
+    };
+    Some(Effect::Scales { from: Spot::Register(gpr(from)?), by })
 }
 
 /// Whether the function of this name leaves a register alone: helpers of the compiler with conventions

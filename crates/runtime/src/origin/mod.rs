@@ -14,6 +14,7 @@ pub mod naming;
 mod parts;
 pub mod registers;
 mod resolve;
+mod scope;
 mod trace;
 
 use mapscope_binary::FileVa;
@@ -91,10 +92,29 @@ pub enum Made {
         /// How many bytes further.
         offset: i64,
     },
+    /// So many times a value, as an index is of items of that size.
+    Times {
+        /// The value.
+        of: Box<Origin>,
+        /// How many times.
+        by: u64,
+    },
     /// One of these, depending on the way that the code took.
     Either(Vec<Origin>),
     /// The code does something with it that is not followed.
     Unknown,
+}
+
+impl Origin {
+    /// The value of which `scale` times this one is a multiple, and how many times in all:
+    /// the index itself, and the size of an item.
+    fn stride(&self, scale: u64) -> (&Origin, u64) {
+        let (mut origin, mut scale) = (self, scale);
+        while let Made::Times { of, by } = &origin.made {
+            (origin, scale) = (of, scale.saturating_mul(*by));
+        }
+        (origin, scale)
+    }
 }
 
 impl Made {
@@ -114,6 +134,9 @@ impl Made {
                 Made::Inside { base, index, offset },
                 Made::Inside { base: b, index: i, offset: o },
             ) => offset == o && base.made.is_like(&b.made) && indices(index, i),
+            (Made::Times { of, by }, Made::Times { of: o, by: b }) => {
+                by == b && of.made.is_like(&o.made)
+            }
             _ => self == other,
         }
     }

@@ -9,6 +9,7 @@ use super::parts::{array, inside, nested, selected};
 use super::{Kept, Made, Origin, Spot};
 use crate::Go;
 use crate::code::{Holds, Told, receiver};
+use crate::find::data_name;
 use crate::types::{Kind, TypeId};
 
 /// A value, as the source would write it.
@@ -53,9 +54,13 @@ pub enum By {
     Dwarf,
     /// The variable has no name; fields are those of the types that the binary itself has.
     Types,
-    /// Of all structs that the binary lists, one alone has such a field at that offset. Likely, not
-    /// proven: of a struct that is on stacks only the binary lists nothing.
+    /// Of all structs that the binary lists, or of those of the package whose code it is, one alone has
+    /// such a field at that offset. Likely, not proven: of a struct that is on stacks only the binary
+    /// lists nothing.
     Elimination,
+    /// The code does not tell where the value came from: of all that the variables of the function lead
+    /// to, it alone is of the type. Likely, not proven.
+    Scope,
 }
 
 /// Longest string that is quoted, in bytes.
@@ -63,9 +68,9 @@ const MAX_QUOTED: u64 = 64;
 
 /// Names the values of one function.
 pub struct Namer<'b, 'g, 'a> {
-    body: &'b Body<'g, 'a>,
-    go: &'g Go<'a>,
-    entry: FileVa,
+    pub(super) body: &'b Body<'g, 'a>,
+    pub(super) go: &'g Go<'a>,
+    pub(super) entry: FileVa,
 }
 
 impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
@@ -113,9 +118,10 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         Some(Named { text, what: What::Value(map), field: None, by: By::Types })
     }
 
-    /// What a map of type `map` is called that was loaded through a pointer of which nothing is known:
-    /// the one struct that has such a field where it was loaded from.
-    pub fn likely(&self, made: &Made, map: TypeId) -> Option<Named> {
+    /// What a map of type `map` is called with which the call that returns to `back` was made, and that was
+    /// loaded through a pointer of which nothing is known: the one struct that has such a field where it was
+    /// loaded from, of those whose fields the code there may use.
+    pub fn likely(&self, made: &Made, back: FileVa, map: TypeId) -> Option<Named> {
         let Made::Word { base, index: None, offset } = made else { return None };
         let offset =
             u64::try_from(*offset).ok().filter(|_| !matches!(base.made, Made::Address(_)))?;
@@ -123,13 +129,17 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         types.meet_listed();
         // Types that only code leads to are met as it is read.
         self.go.code();
-        let mut fits = types.ids().filter_map(|ty| {
+        let fits = types.ids().filter_map(|ty| {
             let part = matches!(types.get(ty).kind, Kind::Struct(_))
                 .then(|| inside(self.go, ty, offset, true))??;
             (part.ty == map && types.get(ty).named).then_some((ty, part))
         });
-        let (holder, part) = fits.next()?;
-        if fits.next().is_some() {
+        let mut fits: Vec<_> = fits.collect();
+        if fits.len() > 1 {
+            fits.retain(|(ty, _)| self.is_own(back, *ty) == Some(true));
+        }
+        let (holder, part) = fits.pop().filter(|(ty, part)| self.may_use(back, *ty, &part.path))?;
+        if !fits.is_empty() {
             return None;
         }
         let name =
@@ -166,6 +176,7 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         offset: i64,
         deref: bool,
     ) -> Option<Named> {
+        let index = index.map(|(index, scale)| index.stride(u64::from(*scale)));
         let offset = u64::try_from(offset).ok()?;
         let types = &self.go.types;
         let Named { text, what, field, by } = from;
@@ -181,21 +192,22 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         let (holder, text, offset) = match (what, index) {
             (What::Address(ty), None) => (ty, text, offset),
             (What::Address(ty), Some((index, scale))) => {
-                let array = array(self.go, ty, offset, u64::from(*scale))?;
+                let array = array(self.go, ty, offset, scale)?;
                 let path = format!("{}[{}]", array.path, self.short(index));
-                let field =
-                    FieldOf { holder: ty, path: path.trim_start_matches('.').into(), offset };
                 let inside = inside(self.go, array.of, array.left, deref)?;
+                let way = format!("{path}{}", inside.path);
+                let field =
+                    FieldOf { holder: ty, path: way.trim_start_matches('.').into(), offset };
                 let what = if deref { What::Value(inside.ty) } else { What::Address(inside.ty) };
                 let field = array.path.starts_with('.').then_some(field);
-                let text = format!("{text}{path}{}", inside.path);
+                let text = format!("{text}{way}");
                 return Some(Named { text, what, field, by });
             }
             (What::Items(of), None) => {
                 let size = types.get(of).size.max(1);
                 (of, format!("{text}[{}]", offset / size), offset % size)
             }
-            (What::Items(of), Some((index, scale))) if types.get(of).size == u64::from(*scale) => {
+            (What::Items(of), Some((index, scale))) if types.get(of).size == scale => {
                 (of, format!("{text}[{}]", self.short(index)), offset)
             }
             _ => return None,
@@ -271,7 +283,7 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
     fn global(&self, va: FileVa, offset: i64, deref: bool) -> Option<Named> {
         let at = FileVa(va.0.checked_add_signed(offset)?);
         let Some(debug) = &self.go.image.debug else {
-            let text = format!("data+{:#x}", at.0);
+            let text = data_name(self.go, self.go.addr_of(at))?;
             let what = match single(self.go.code().global(at))? {
                 Holds::Map(ty) | Holds::Value(ty) => What::Value(ty),
                 Holds::Pointer(ty) => What::Address(ty),
@@ -306,6 +318,16 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
             true => What::Address(captured.ty),
             false => What::Value(captured.ty),
         };
+        if self.go.image.debug.is_none() {
+            let ty = self.go.types.get(captured.ty);
+            let holds = match ty.kind {
+                Kind::Pointer(to) => Holds::Pointer(to),
+                Kind::Map(_) => Holds::Map(captured.ty),
+                Kind::Slice(of) => Holds::Slice(of),
+                _ => return None,
+            };
+            return self.told(holds);
+        }
         let text = captured.name.to_string();
         Some(Named { text, what, field: None, by: By::Dwarf })
     }
@@ -321,7 +343,9 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         let Made::Address(descriptor) = argument(0)?.made else { return None };
         let ty = self.go.types.of_descriptor(self.go.addr_of(descriptor));
         let map = self.go.types.map(ty)?;
-        let holder = argument(1).and_then(|origin| self.name(&origin));
+        let holder = argument(1).and_then(|origin| {
+            self.name(&origin).or_else(|| self.in_scope(&origin.made, call, ty))
+        });
         let by = holder.as_ref().map_or(By::Types, |named| named.by);
         let holder = holder.map_or_else(|| format!("({})", self.go.types.get(ty).name), |n| n.text);
         let key = self.key(call, map.key).unwrap_or_else(|| "…".into());
@@ -369,7 +393,7 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
     }
 
     /// A value without a name, of which the type is known.
-    fn told(&self, holds: Holds) -> Option<Named> {
+    pub(super) fn told(&self, holds: Holds) -> Option<Named> {
         let name = |ty| self.go.types.get(ty).name.clone();
         let (text, what) = match holds {
             Holds::Pointer(ty) => (format!("(*{})", name(ty)), What::Address(ty)),

@@ -75,6 +75,9 @@ impl Body<'_, '_> {
                     Effect::None => open.push((*other, spot)),
                     Effect::Copies(from) => open.push((*other, from)),
                     Effect::Loads { deref } => way.found(self.operand(*other, deref, budget)),
+                    Effect::Scales { from, by } => {
+                        way.found(self.times(*other, from, by, budget));
+                    }
                     Effect::Makes(made) => way.found(made),
                 }
             }
@@ -82,9 +85,23 @@ impl Body<'_, '_> {
                 Effect::None => at = *first,
                 Effect::Copies(from) => (at, spot) = (*first, from),
                 Effect::Loads { deref } => return way.found(self.operand(*first, deref, budget)),
+                Effect::Scales { from, by } => {
+                    return way.found(self.times(*first, from, by, budget));
+                }
                 Effect::Makes(made) => return way.found(made),
             }
         }
+    }
+}
+
+impl Body<'_, '_> {
+    /// So many times what `from` holds before the instruction at `at`.
+    fn times(&self, at: usize, from: Spot, by: u64, budget: &mut Budget) -> Made {
+        let Some(depth) = budget.depth.checked_sub(1) else { return Made::Unknown };
+        budget.depth = depth;
+        let of = Box::new(self.back(at, from, budget));
+        budget.depth += 1;
+        Made::Times { of, by }
     }
 }
 

@@ -154,7 +154,7 @@ fn said(kind: Kind) -> Option<Op> {
 /// What the source calls a map.
 fn name_map(code: &Code<'_, '_, '_>, call: Call, origin: &Origin) -> Option<Named> {
     let namer = Namer::new(&code.body, code.entry);
-    let likely = || namer.likely(&origin.made, call.map_type(code)?);
+    let likely = || nil::named_by(&namer, origin, call.back, call.map_type(code)?);
     namer.name(origin).filter(|named| nil::is_map(code.go, named)).or_else(likely)
 }
 
@@ -165,7 +165,7 @@ fn emit_nil(code: &Code<'_, '_, '_>, call: Call, sink: &mut dyn Sink) -> Result<
     let made = namer.made(&origin.made).filter(|named| nil::is_map(code.go, named));
     let fields = match &named {
         Some(named) => nil::known(code.go, named, made.as_ref()),
-        None => vec![Field::new("expression", "expression", Cell::Empty)],
+        None => vec![nil::nameless()],
     };
     sink.fields("nil", "the map that was nil", &fields)?;
     if named.is_none() {
@@ -189,7 +189,7 @@ fn emit_followed(
     let namer = Namer::new(&code.body, code.entry);
     let made = namer.made(&origin.made).map(|named| named.text);
     let name = namer.name(&origin);
-    let by = name.as_ref().map(|named| known_by(named.by));
+    let by = name.as_ref().map(|named| nil::pointer_by(named.by));
     let name = name.map(|named| named.text);
     let source = source(text, code, origin);
     let made = made.filter(|made| Some(made) != name.as_ref()).or_else(|| {
@@ -216,13 +216,6 @@ fn emit_followed(
     }
     sink.fields("followed", "the pointer that was nil", &fields)?;
     Ok(())
-}
-
-fn known_by(by: By) -> &'static str {
-    match by {
-        By::Dwarf => "by DWARF and the code before",
-        By::Types | By::Elimination => "by the code before and the types of the binary",
-    }
 }
 
 /// Functions that a nil pointer is followed through, from one to its caller.
