@@ -102,3 +102,26 @@ fn report(command: &[&str], rows: &str) -> Vec<serde_json::Value> {
     assert_eq!(report["complete"], true, "{}", report["missing"]);
     report[rows].as_array().expect("an array").clone()
 }
+
+/// What a programmer would write for the same map leads to it.
+#[test]
+fn expressions_are_read_as_in_go() {
+    for (expression, path) in [
+        ("*main.registry.Sessions", "main.registry.Sessions"),
+        ("(*main.registry).Sessions", "main.registry.Sessions"),
+        ("(&main.cache).Uses", "main.cache.Uses"),
+        ("main.registry.Sessions[\"s-0007\"].Tags", "main.registry.Sessions[\"s-0007\"].Tags"),
+        ("main.registry.Sessions[`s-0007`].Tags", "main.registry.Sessions[`s-0007`].Tags"),
+        (
+            "main.registry.Sessions[\"s\\x2d0007\"].Tags",
+            "main.registry.Sessions[\"s\\x2d0007\"].Tags",
+        ),
+    ] {
+        let sample = ["samples/demo/core.zst", "--exe", "samples/demo/exe.zst"];
+        let arguments = [&["show"][..], &sample, &[expression, "--format", "json"]].concat();
+        let output = mapscope(&arguments);
+        let shown: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(shown["map"]["path"], path, "{expression}");
+        assert_eq!(output.status.code(), Some(0), "{expression}");
+    }
+}

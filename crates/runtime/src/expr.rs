@@ -1,8 +1,10 @@
 //! Go expressions that name a map: `main.registry.Shards[3].Counts`, or an address.
 
+mod elem;
 mod eval;
 mod nearest;
 mod parse;
+mod promoted;
 
 use mapscope_target::Fault;
 

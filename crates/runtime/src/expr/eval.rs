@@ -1,16 +1,14 @@
 //! From steps to a place in the target.
 
-use std::ops::ControlFlow;
-
 use mapscope_target::{Addr, Fault, MemoryExt, Why};
 
 use super::NameError;
 use super::nearest::nearest;
 use super::parse::{Op, Parsed};
-use crate::maps::entries;
-use crate::types::{Kind, MapType, Special, TypeId};
+use super::promoted::promoted;
+use crate::Go;
+use crate::types::{Kind, Special, TypeId, spelt};
 use crate::value::word;
-use crate::{Decoder, Go, Limits};
 
 /// A map that was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +23,6 @@ pub struct Named {
 
 /// Pointers and interfaces followed at one place before they are taken for a cycle.
 const MAX_FOLLOW: u32 = 32;
-
-/// Largest interface or map key read, in bytes.
-const MAX_KEY: u64 = 1 << 20;
 
 impl Go<'_> {
     /// The map that `text` names: an address, or a Go expression from a global variable. Pointers
@@ -114,10 +109,10 @@ impl Go<'_> {
 
 /// Where an expression has come to.
 #[derive(Clone, Debug)]
-struct Cursor {
-    addr: Addr,
-    ty: TypeId,
-    path: String,
+pub(super) struct Cursor {
+    pub(super) addr: Addr,
+    pub(super) ty: TypeId,
+    pub(super) path: String,
 }
 
 impl Cursor {
@@ -129,16 +124,16 @@ impl Cursor {
         }
     }
 
-    fn kind(&self, go: &Go<'_>) -> Kind {
+    pub(super) fn kind(&self, go: &Go<'_>) -> Kind {
         go.types.get(self.ty).kind.clone()
     }
 
-    fn wrong(&self, go: &Go<'_>, problem: &'static str) -> NameError {
+    pub(super) fn wrong(&self, go: &Go<'_>, problem: &'static str) -> NameError {
         let ty = go.types.get(self.ty).name.clone();
         NameError::Kind { what: self.path.clone(), ty, problem }
     }
 
-    fn unreadable(&self, fault: Fault) -> NameError {
+    pub(super) fn unreadable(&self, fault: Fault) -> NameError {
         NameError::Unreadable { what: self.path.clone(), fault }
     }
 
@@ -146,7 +141,7 @@ impl Cursor {
         NameError::Nil { what: self.path.clone() }
     }
 
-    fn pointer(&self, go: &Go<'_>, at: Addr) -> Result<Addr, NameError> {
+    pub(super) fn pointer(&self, go: &Go<'_>, at: Addr) -> Result<Addr, NameError> {
         let target = go.memory().addr(at).map_err(|fault| self.unreadable(fault))?;
         if target.is_null() { Err(self.nil()) } else { Ok(target) }
     }
@@ -191,10 +186,11 @@ impl Cursor {
             return Err(self.wrong(go, "a type assertion needs an interface"));
         }
         let cursor = self.dynamic(go)?;
-        if go.types.get(cursor.ty).name != wanted {
+        let name = &go.types.get(cursor.ty).name;
+        if name != wanted && *name != spelt(wanted) {
             return Err(cursor.wrong(go, "the interface holds another type than asserted"));
         }
-        Ok(Cursor { path: format!("{}.({wanted})", cursor.path), ..cursor })
+        Ok(Cursor { path: format!("{}.({name})", cursor.path), ..cursor })
     }
 
     fn field(self, go: &Go<'_>, name: &str) -> Result<Cursor, NameError> {
@@ -208,6 +204,10 @@ impl Cursor {
             return Ok(Cursor { addr, ty: field.ty, path });
         }
         let ty = go.types.get(self.ty).name.clone();
+        if let Some(way) = promoted(go, self.ty, name) {
+            let through = |cursor: Cursor, field: &String| cursor.field(go, field)?.open(go);
+            return way.iter().try_fold(self, through)?.field(go, name);
+        }
         let nearest = nearest(name, fields.iter().map(|f| f.name.as_str()));
         Err(NameError::NoField { ty, field: name.to_owned(), nearest })
     }
@@ -220,6 +220,7 @@ impl Cursor {
                 let words = go.memory().array::<16>(self.addr).map_err(|f| self.unreadable(f))?;
                 (Addr(word(&words, 0)), elem, word(&words, 8))
             }
+            Kind::Struct(_) if self.is_sync_map(go) => return self.loaded(go, index),
             _ => return Err(self.wrong(go, "it has no index")),
         };
         let number: u64 = index.parse().map_err(|_| self.wrong(go, "its index is a number"))?;
@@ -231,30 +232,6 @@ impl Cursor {
         Ok(Cursor { addr, ty: elem, path: format!("{}[{number}]", self.path) })
     }
 
-    /// The elem of a map under the key that prints as `key`: the map is searched from end to end.
-    fn elem(self, go: &Go<'_>, map: &MapType, key: &str) -> Result<Cursor, NameError> {
-        let header = self.pointer(go, self.addr)?;
-        let at = go.map_at(header, Some(self.ty));
-        let slots = map.slots.ok_or_else(|| self.wrong(go, "its type has no descriptor"))?;
-        let decoder = Decoder::new(go, Limits { depth: 4, items: 64, string: MAX_KEY });
-        let mut found = None;
-        let walked = go.shape.blocks(go.reader(), &at, &mut |block| {
-            for entry in entries(&block, &slots, go.memory()).flatten() {
-                if decoder.at(entry.key, map.key).to_string() == key {
-                    found = Some(entry.elem);
-                    return ControlFlow::Break(());
-                }
-            }
-            go.flow()
-        });
-        let path = format!("{}[{key}]", self.path);
-        match (found, walked) {
-            (Some(addr), _) => Ok(Cursor { addr, ty: map.elem, path }),
-            (None, Err(crate::maps::Damage::Fault(fault))) => Err(self.unreadable(fault)),
-            (None, _) => Err(NameError::NoKey { what: self.path, key: key.to_owned() }),
-        }
-    }
-
     /// The map that stands here.
     fn map(self, go: &Go<'_>) -> Result<Named, NameError> {
         let cursor = self.open(go)?;
@@ -264,9 +241,7 @@ impl Cursor {
                 let addr = cursor.pointer(go, cursor.addr)?;
                 Ok(Named { addr, ty, path: cursor.path })
             }
-            Kind::Struct(_)
-                if go.types.special(cursor.ty).as_deref() == Some(&Special::SyncMap) =>
-            {
+            Kind::Struct(_) if cursor.is_sync_map(go) => {
                 Ok(Named { addr: cursor.addr, ty, path: cursor.path })
             }
             _ => Err(cursor.wrong(go, "it is no map")),

@@ -49,6 +49,12 @@ impl Parsed {
         if let Some(addr) = address(text) {
             return Ok(Parsed::Addr(addr));
         }
+        if let Some(inner) = text.strip_prefix(['*', '&']) {
+            return Parsed::within(inner, 1);
+        }
+        if let Some(inner) = text.strip_prefix('(') {
+            return Parsed::grouped(inner);
+        }
         let end = text.find('[').unwrap_or(text.len()).min(text.find(".(").unwrap_or(text.len()));
         // The methods in a package path (`main.(*T).f`) are no steps.
         let (dotted, mut rest) = text.split_at(end);
@@ -56,14 +62,45 @@ impl Parsed {
             return Err(SyntaxError { at: 0, problem: "a global variable or an address expected" });
         }
         let mut ops = Vec::new();
-        while !rest.is_empty() {
-            let at = text.len() - rest.len();
-            let (op, after) = step(rest).map_err(|problem| SyntaxError { at, problem })?;
-            ops.push(op);
-            rest = after;
-        }
+        steps(&mut rest, text.len(), &mut ops)?;
         Ok(Parsed::Path { dotted: dotted.to_owned(), ops })
     }
+
+    /// What stands behind a `*`, a `&` or a `(`, of which the first is so many bytes before it. Pointers
+    /// are followed without being told.
+    fn within(inner: &str, before: usize) -> Result<Parsed, SyntaxError> {
+        Parsed::parse(inner).map_err(|error| SyntaxError { at: error.at + before, ..error })
+    }
+
+    /// `(*main.x).f`, behind its `(`.
+    fn grouped(inner: &str) -> Result<Parsed, SyntaxError> {
+        let unclosed = SyntaxError { at: 0, problem: "this ( is not closed" };
+        let (group, mut rest) = until(inner, '(', ')').ok_or(unclosed)?;
+        let mut parsed = Parsed::within(group, 1)?;
+        match &mut parsed {
+            Parsed::Path { ops, .. } => steps(&mut rest, inner.len() + 1, ops)?,
+            Parsed::Addr(_) if rest.is_empty() => {}
+            Parsed::Addr(_) => {
+                let at = inner.len() + 1 - rest.len();
+                return Err(SyntaxError {
+                    at,
+                    problem: "an address has no fields: its type is not known",
+                });
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+/// The steps that `rest` consists of, the end of a text of so many bytes.
+fn steps(rest: &mut &str, whole: usize, ops: &mut Vec<Op>) -> Result<(), SyntaxError> {
+    while !rest.is_empty() {
+        let at = whole - rest.len();
+        let (op, after) = step(rest).map_err(|problem| SyntaxError { at, problem })?;
+        ops.push(op);
+        *rest = after;
+    }
+    Ok(())
 }
 
 fn address(text: &str) -> Option<u64> {
@@ -119,6 +156,19 @@ mod tests {
             Parsed::parse("main.x.(map[string]int)[main.K{1, 2}]"),
             path("main.x", &[Op::Assert("map[string]int".into()), index("main.K{1, 2}")])
         );
+    }
+
+    #[test]
+    fn pointers_are_followed_without_being_told() {
+        let field = Op::Field("f".into());
+        assert_eq!(Parsed::parse("*main.x"), path("main.x", &[]));
+        assert_eq!(Parsed::parse("(*main.x).f"), path("main.x", std::slice::from_ref(&field)));
+        assert_eq!(Parsed::parse("((main.x)).f"), path("main.x", &[field]));
+        assert_eq!(Parsed::parse("(0xc0)"), Ok(Parsed::Addr(0xc0)));
+        assert_eq!(Parsed::parse("main.x[`a\"]`]"), path("main.x", &[Op::Index("`a\"]`".into())]));
+        for (text, at) in [("(main.x", 0), ("(*main.x)f", 9), ("(0xc0).f", 6), ("*", 1)] {
+            assert_eq!(Parsed::parse(text).map_err(|e| e.at), Err(at), "{text}");
+        }
     }
 
     #[test]
