@@ -114,9 +114,9 @@ fn operation_fields(
         ]);
     }
     if let (Some(code), Some(call)) = (code, call) {
-        // By elimination it may be the field of another struct: the report says so of a nil map only.
+        // What is only likely may be another map: the report says so of a nil map only.
         let named = call.map(code).and_then(|map| name_map(code, call, &map));
-        let named = named.filter(|named| named.by != By::Elimination);
+        let named = named.filter(|named| named.by < By::Elimination);
         // Generic code is told the type by its caller.
         let ty = call.map_type(code).or(match named.as_ref().map(|named| named.what) {
             Some(What::Value(ty)) => Some(ty),
