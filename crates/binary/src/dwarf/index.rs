@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
+use foldhash::fast::RandomState;
 use gimli::{Abbreviation, AttributeValue, Dwarf, EntriesRaw, constants as c};
 
 use super::entry::Entry;
@@ -16,14 +17,17 @@ use super::types::TypeRef;
 use super::unit::{Bytes, DAMAGE_KEPT, Unit, Units, address, indexed_address};
 use crate::FileVa;
 
+/// What has a name, by it. The seed is of this run, so that no file can be made of names that collide.
+pub(super) type ByName<'e, T> = HashMap<&'e str, T, RandomState>;
+
 /// Everything that can be looked up by name or address.
 #[derive(Default)]
 pub(super) struct Index<'e> {
-    pub(super) types: HashMap<&'e str, TypeRef>,
-    pub(super) constants: HashMap<&'e str, i64>,
+    pub(super) types: ByName<'e, TypeRef>,
+    pub(super) constants: ByName<'e, i64>,
     /// By address.
     pub(super) globals: Vec<Global<'e>>,
-    pub(super) global_names: HashMap<&'e str, FileVa>,
+    pub(super) global_names: ByName<'e, FileVa>,
     /// By address.
     pub(super) functions: Vec<Function<'e>>,
     /// What could not be read, and why.
@@ -32,23 +36,50 @@ pub(super) struct Index<'e> {
     pub(super) foreign_units: usize,
 }
 
+/// Units with fewer bytes of entries than this are not shared between threads: to begin one takes as
+/// long as to read some ten thousand bytes.
+const WORTH_A_THREAD: u64 = 1 << 18;
+
 impl<'e> Index<'e> {
-    /// Reads the top level of all of Go's units.
+    /// Reads the top level of all of Go's units: half of them in a thread of its own, where that is
+    /// worth it.
     pub(super) fn build(dwarf: &Dwarf<Bytes<'e>>, units: &Units<'e>) -> Index<'e> {
+        let (first, second) = halves(units.all());
+        let (first, second) = std::thread::scope(|scope| {
+            let rest = || Part::read(dwarf, units, second);
+            let other = match second.is_empty() {
+                true => None,
+                false => std::thread::Builder::new().spawn_scoped(scope, rest).ok(),
+            };
+            let first = Part::read(dwarf, units, first);
+            let second = match other.map(|other| other.join()) {
+                Some(Ok(second)) => second,
+                Some(Err(panic)) => std::panic::resume_unwind(panic),
+                None => rest(),
+            };
+            (first, second)
+        });
         let mut index = Index { damage: units.damage.clone(), ..Index::default() };
-        let mut pass = Pass { dwarf, units, index: &mut index, plain_typedefs: HashMap::new() };
-        for unit in units.iter() {
-            if !unit.is_go {
-                pass.index.foreign_units += 1;
-            } else if let Err(source) = pass.unit(unit) {
-                pass.index.note(unit.malformed(source));
-            }
+        let mut typedefs = ByName::default();
+        for Part { index: part, plain_typedefs } in [first, second] {
+            index.add(part);
+            add(&mut typedefs, plain_typedefs);
         }
-        let typedefs = pass.plain_typedefs;
         index.types.extend(typedefs);
         index.globals.sort_unstable_by_key(|g| (g.addr, g.name));
         index.functions.sort_unstable_by_key(|f| (f.low, f.high));
         index
+    }
+
+    /// Adds what later units have.
+    fn add(&mut self, later: Index<'e>) {
+        add(&mut self.types, later.types);
+        add(&mut self.constants, later.constants);
+        add(&mut self.global_names, later.global_names);
+        append(&mut self.globals, later.globals);
+        append(&mut self.functions, later.functions);
+        later.damage.into_iter().for_each(|error| self.note(error));
+        self.foreign_units += later.foreign_units;
     }
 
     fn note(&mut self, error: DwarfError) {
@@ -58,13 +89,64 @@ impl<'e> Index<'e> {
     }
 }
 
+/// Adds what has no such name before.
+fn add<'e, T>(to: &mut ByName<'e, T>, later: ByName<'e, T>) {
+    if to.is_empty() {
+        *to = later;
+        return;
+    }
+    for (name, one) in later {
+        to.entry(name).or_insert(one);
+    }
+}
+
+fn append<T>(to: &mut Vec<T>, later: Vec<T>) {
+    match to.is_empty() {
+        true => *to = later,
+        false => to.extend(later),
+    }
+}
+
+/// Cuts the units in two of about as many bytes; the second is empty where they have few.
+fn halves<'u, 'e>(units: &'u [Unit<'e>]) -> (&'u [Unit<'e>], &'u [Unit<'e>]) {
+    let begin = units.first().map_or(0, |unit| unit.start);
+    let len = units.last().map_or(0, |unit| unit.end).saturating_sub(begin);
+    if len < WORTH_A_THREAD {
+        return (units, &[]);
+    }
+    units.split_at(units.partition_point(|unit| unit.start - begin < len / 2))
+}
+
+/// What some units have.
+struct Part<'e> {
+    index: Index<'e>,
+    plain_typedefs: ByName<'e, TypeRef>,
+}
+
+impl<'e> Part<'e> {
+    /// Reads `own`, which are some of `units`.
+    fn read(dwarf: &Dwarf<Bytes<'e>>, units: &Units<'e>, own: &[Unit<'e>]) -> Part<'e> {
+        let mut index = Index::default();
+        let mut pass = Pass { dwarf, units, index: &mut index, plain_typedefs: ByName::default() };
+        for unit in own {
+            if !unit.is_go {
+                pass.index.foreign_units += 1;
+            } else if let Err(source) = pass.unit(unit) {
+                pass.index.note(unit.malformed(source));
+            }
+        }
+        let plain_typedefs = pass.plain_typedefs;
+        Part { index, plain_typedefs }
+    }
+}
+
 struct Pass<'p, 'e> {
     dwarf: &'p Dwarf<Bytes<'e>>,
     units: &'p Units<'e>,
     index: &'p mut Index<'e>,
     /// Typedefs that only name another type. Where a struct or interface has one, both bear the
     /// same name and the program's variables mean the typedef.
-    plain_typedefs: HashMap<&'e str, TypeRef>,
+    plain_typedefs: ByName<'e, TypeRef>,
 }
 
 impl<'e> Pass<'_, 'e> {

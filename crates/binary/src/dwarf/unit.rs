@@ -92,8 +92,8 @@ impl<'e> Units<'e> {
     }
 
     /// The units in the order of the file.
-    pub(super) fn iter(&self) -> std::slice::Iter<'_, Unit<'e>> {
-        self.list.iter()
+    pub(super) fn all(&self) -> &[Unit<'e>] {
+        &self.list
     }
 
     /// The unit that holds an offset of `.debug_info`.

@@ -2,6 +2,8 @@
 
 use std::io::Read;
 
+use flate2::{Decompress, FlushDecompress, Status};
+
 use super::ElfError;
 
 /// No section of a real executable comes near this once decompressed.
@@ -56,21 +58,37 @@ pub(super) fn decompress(section: &str, body: Body<'_>) -> Result<Vec<u8>, ElfEr
     }
     let mut out = Vec::new();
     out.try_reserve_exact(body.stated as usize).map_err(|e| failed(section, &e.to_string()))?;
-    let read = match body.method {
+    match body.method {
         Method::Zlib => {
-            flate2::read::ZlibDecoder::new(body.bytes).take(body.stated).read_to_end(&mut out)
+            inflate(body.bytes, &mut out).map_err(|e| failed(section, &e.to_string()))?
         }
-        Method::Zstd => ruzstd::decoding::StreamingDecoder::new(body.bytes)
-            .map_err(|e| failed(section, &e.to_string()))?
-            .take(body.stated)
-            .read_to_end(&mut out),
-    };
-    read.map_err(|e| failed(section, &e.to_string()))?;
+        Method::Zstd => {
+            let stream = ruzstd::decoding::StreamingDecoder::new(body.bytes)
+                .map_err(|e| failed(section, &e.to_string()))?;
+            let read = stream.take(body.stated).read_to_end(&mut out);
+            read.map_err(|e| failed(section, &e.to_string()))?;
+        }
+    }
+    out.truncate(body.stated as usize);
     if out.len() as u64 != body.stated {
         let why = format!("{} bytes where {} are stated", out.len(), body.stated);
         return Err(failed(section, &why));
     }
     Ok(out)
+}
+
+/// Decompresses as much as `out` has room for.
+fn inflate(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), flate2::DecompressError> {
+    let mut stream = Decompress::new(true);
+    loop {
+        let before = (stream.total_in(), out.len());
+        let rest = bytes.get(before.0 as usize..).unwrap_or_default();
+        let status = stream.decompress_vec(rest, out, FlushDecompress::Finish)?;
+        let stuck = before == (stream.total_in(), out.len());
+        if status == Status::StreamEnd || stuck || out.len() == out.capacity() {
+            return Ok(());
+        }
+    }
 }
 
 fn failed(section: &str, why: &str) -> ElfError {

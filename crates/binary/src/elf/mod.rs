@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use foldhash::fast::RandomState;
 use object::LittleEndian;
 use object::elf::{self, FileHeader64, ProgramHeader64};
 use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _, SymbolTable};
@@ -62,7 +63,7 @@ pub struct Elf<'d> {
     segments: Vec<Segment>,
     sections: Vec<Section<'d>>,
     symbols: SymbolTable<'d, Header>,
-    by_name: OnceLock<HashMap<&'d [u8], Symbol<'d>>>,
+    by_name: OnceLock<HashMap<&'d [u8], Symbol<'d>, RandomState>>,
     decompressed: Vec<OnceLock<Result<Vec<u8>, ElfError>>>,
     kept: Kept,
     watch: Watch,
@@ -276,7 +277,8 @@ impl<'d> Elf<'d> {
     /// The symbol of that name. The first call indexes the table.
     pub fn symbol(&self, name: &str) -> Option<Symbol<'d>> {
         let index = self.by_name.get_or_init(|| {
-            let mut index = HashMap::with_capacity(self.symbols.len());
+            let mut index =
+                HashMap::with_capacity_and_hasher(self.symbols.len(), RandomState::default());
             for symbol in self.symbols() {
                 index.entry(symbol.name).or_insert(symbol);
             }
