@@ -315,7 +315,7 @@ impl<'a> Types<'a> {
             Some(storage) => self.head(storage)?.ptr_bytes == 0,
             None => false,
         };
-        let slots = SlotReader { memory: self.memory, at, pointer_free };
+        let slots = SlotReader { memory: &self.memory, at, pointer_free };
         Ok(MapType {
             key: self.refers(at, l.key)?,
             elem: self.refers(at, l.elem)?,
@@ -358,7 +358,8 @@ impl<'a> Types<'a> {
             }
         }
         let bytes = self.memory.bytes(offset(at, pos)?, len, MAX_NAME)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|odd| String::from_utf8_lossy(odd.as_bytes()).into_owned()))
     }
 
     /// The name of a type made at run time (`reflect.MapOf`), whose descriptor lies on the heap

@@ -6,6 +6,7 @@
 
 mod debug;
 mod descriptor;
+mod linked;
 mod listed;
 mod name;
 mod reach;
@@ -181,7 +182,7 @@ struct Slot {
 
 /// Every type met so far. Types are read when they are first asked for.
 pub struct Types<'a> {
-    memory: &'a dyn Memory,
+    memory: linked::Linked<'a>,
     debug: Option<&'a Debug<'a>>,
     layouts: Rc<DescriptorLayouts>,
     modules: Rc<[Module]>,
@@ -218,7 +219,7 @@ impl<'a> Types<'a> {
         modules: Rc<[Module]>,
     ) -> Result<Types<'a>, crate::evidence::Missing> {
         Ok(Types {
-            memory,
+            memory: linked::Linked::new(memory, &modules),
             debug,
             layouts: Rc::new(DescriptorLayouts::load(source)?),
             modules,
