@@ -1,10 +1,11 @@
 //! One function, instruction by instruction.
 
-use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind};
 use mapscope_binary::{FileVa, Func};
 
 use super::callee::FuncId;
+use super::effect::{Effect, Number};
 use super::joins::{Joins, Ways};
+use super::op::Op;
 use super::registers::{Content, Registers};
 use super::sweep::Sweep;
 
@@ -12,6 +13,7 @@ use super::sweep::Sweep;
 pub(super) struct Body<'s, 'g, 'a> {
     pub(super) sweep: &'s mut Sweep<'g, 'a>,
     pub(super) func: FuncId,
+    pub(super) entry: FileVa,
     pub(super) registers: Registers,
     /// What they hold where jumps lead.
     pub(super) joins: &'s mut Joins,
@@ -19,27 +21,36 @@ pub(super) struct Body<'s, 'g, 'a> {
     pub(super) falls: bool,
     /// How far the stack pointer stands below its place at entry.
     pub(super) depth: i32,
-    pub(super) info: &'s mut InstructionInfoFactory,
 }
 
 impl Body<'_, '_, '_> {
-    pub(super) fn run(&mut self, func: &Func<'_, '_>, instructions: &[Instruction]) {
+    pub(super) fn run(&mut self, func: &Func<'_, '_>, ops: &[Op]) {
         let mut steps = func.sp_deltas();
         let mut until = 0;
-        for instruction in instructions {
-            let ip = instruction.ip();
-            if until <= ip {
-                let step = steps.find(|(_, end)| ip < end.0);
-                let (depth, end) = step.map_or((self.depth, u64::MAX), |(at, end)| (at, end.0));
-                (self.depth, until) = (depth, end);
+        for op in ops {
+            if until <= op.at {
+                let mut step = steps.by_ref().map(|(depth, end)| (depth, self.within(end)));
+                let step = step.find(|(_, end)| op.at < *end);
+                (self.depth, until) = step.unwrap_or((self.depth, u32::MAX));
             }
-            self.arrive(ip);
-            self.step(instruction);
+            self.arrive(op.at);
+            self.step(*op);
         }
     }
 
-    pub(super) fn arrive(&mut self, ip: u64) {
-        match self.joins.at(ip) {
+    /// How far into the function `va` is, in bytes.
+    fn within(&self, va: FileVa) -> u32 {
+        let distance = va.0.saturating_sub(self.entry.0);
+        u32::try_from(distance).unwrap_or(u32::MAX)
+    }
+
+    /// Where what is so far from the end of `op` is linked to lie.
+    pub(super) fn past(&self, op: Op, by: i32) -> FileVa {
+        FileVa(self.entry.0.wrapping_add(op.next().into()).wrapping_add_signed(by.into()))
+    }
+
+    fn arrive(&mut self, at: u32) {
+        match self.joins.at(at) {
             Ways::Loop => self.registers.clear(),
             Ways::Kept(kept) if self.falls => self.registers.meet(kept),
             Ways::Kept(kept) => self.registers = kept.clone(),
@@ -49,112 +60,61 @@ impl Body<'_, '_, '_> {
         self.falls = true;
     }
 
-    pub(super) fn step(&mut self, i: &Instruction) {
-        match i.flow_control() {
-            FlowControl::Next => self.compute(i),
-            FlowControl::Call => self.call(FileVa(i.near_branch_target())),
-            FlowControl::IndirectCall => self.registers.clear(),
-            FlowControl::ConditionalBranch => {
-                self.joins.jump(i.near_branch_target(), &self.registers)
+    fn jump(&mut self, op: Op, by: i32) {
+        if let Some(target) = op.next().checked_add_signed(by) {
+            self.joins.jump(target, &self.registers);
+        }
+    }
+
+    fn step(&mut self, op: Op) {
+        match op.effect() {
+            Effect::Move { to, from } => {
+                let content = self.read(from);
+                self.registers.set(to, content);
             }
-            FlowControl::UnconditionalBranch => {
-                self.joins.jump(i.near_branch_target(), &self.registers);
+            Effect::Load { to, whole, from } => {
+                let content = self.load(op, from);
+                self.registers.set(to, if whole { content } else { Content::Unknown });
+            }
+            Effect::Store { to, from } => {
+                let content = self.read(from);
+                self.store(op, to, content);
+            }
+            Effect::Address { to, of } => {
+                let content = self.address(op, of);
+                self.registers.set(to, content);
+            }
+            Effect::Compute { reads, writes } => self.compute(reads, writes),
+            Effect::Call(by) => self.call(self.past(op, by)),
+            Effect::CallIndirect => self.registers.clear(),
+            Effect::Branch(by) => self.jump(op, by),
+            Effect::Jump(by) => {
+                self.jump(op, by);
                 self.falls = false;
             }
-            FlowControl::Return => {
+            Effect::Return => {
                 self.results();
                 self.falls = false;
             }
-            _ => self.falls = false,
+            Effect::End => self.falls = false,
         }
     }
 
-    pub(super) fn compute(&mut self, i: &Instruction) {
-        use OpKind::{Memory as Mem, Register as Reg};
-        match (i.mnemonic(), i.op0_kind(), i.op1_kind()) {
-            (Mnemonic::Mov, Reg, Reg) => {
-                let content = self.read(i.op1_register());
-                self.registers.set(i.op0_register(), content);
-            }
-            (Mnemonic::Mov, Reg, Mem) => {
-                let content = self.load(i);
-                self.registers.set(i.op0_register(), content);
-            }
-            (Mnemonic::Mov, Mem, Reg) => {
-                let content = self.read(i.op1_register());
-                if i.op1_register().size() == 8 {
-                    self.store(i, content);
-                }
-            }
-            (Mnemonic::Lea, Reg, Mem) => {
-                let content = self.address(i);
-                self.registers.set(i.op0_register(), content);
-            }
-            (Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Movups, _, _) => self.look(i),
-            (Mnemonic::Xor, Reg, Reg) if i.op0_register() == i.op1_register() => {
-                self.registers.set(i.op0_register(), Content::Unknown);
-            }
-            (Mnemonic::Mov | Mnemonic::Movzx | Mnemonic::Movsx | Mnemonic::Movsxd, Reg, _) => {
-                self.look_at(i, 1);
-                self.registers.set(i.op0_register(), Content::Unknown);
-            }
-            (Mnemonic::Mov, Mem, _) => self.look_at(i, 0),
-            (
-                Mnemonic::Add
-                | Mnemonic::Sub
-                | Mnemonic::And
-                | Mnemonic::Or
-                | Mnemonic::Xor
-                | Mnemonic::Shl
-                | Mnemonic::Shr
-                | Mnemonic::Sar,
-                ..,
-            ) => self.change(i),
-            (Mnemonic::Nop, ..) => {}
-            _ => self.other(i),
+    fn compute(&mut self, reads: u16, writes: u16) {
+        for register in each(reads) {
+            self.read(register);
+        }
+        for register in each(writes) {
+            self.registers.set(register, Content::Unknown);
         }
     }
+}
 
-    /// An instruction that reads both operands, and writes the first.
-    fn change(&mut self, i: &Instruction) {
-        self.look(i);
-        if i.op0_kind() == OpKind::Register {
-            self.registers.set(i.op0_register(), Content::Unknown);
-        }
-    }
-
-    /// An instruction that writes no general register.
-    fn look(&mut self, i: &Instruction) {
-        self.look_at(i, 0);
-        self.look_at(i, 1);
-    }
-
-    /// What one operand is, or what it is reached by, is read.
-    fn look_at(&mut self, i: &Instruction, operand: u32) {
-        match i.op_kind(operand) {
-            OpKind::Register => self.read(i.op_register(operand)),
-            OpKind::Memory => {
-                self.read(i.memory_base());
-                self.read(i.memory_index())
-            }
-            _ => Content::Unknown,
-        };
-    }
-
-    /// An instruction that moves nothing that is followed.
-    pub(super) fn other(&mut self, i: &Instruction) {
-        let info = self.info.info(i);
-        for used in info.used_registers() {
-            let content = self.registers.get(used.register());
-            let reads = !matches!(used.access(), OpAccess::Write | OpAccess::CondWrite);
-            if let (Content::Of(place), true) = (content, reads) {
-                self.sweep.read(place);
-            }
-        }
-        for used in info.used_registers() {
-            if !matches!(used.access(), OpAccess::Read | OpAccess::CondRead) {
-                self.registers.set(used.register(), Content::Unknown);
-            }
-        }
-    }
+/// The registers of a set.
+fn each(mut set: u16) -> impl Iterator<Item = Number> {
+    std::iter::from_fn(move || {
+        let next = set.trailing_zeros() as Number;
+        set &= set.checked_sub(1)?;
+        Some(next)
+    })
 }

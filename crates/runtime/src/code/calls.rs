@@ -7,7 +7,7 @@ use super::callee::{Callee, FuncId};
 use super::holds::Holds;
 use super::instance::Instance;
 use super::place::PlaceId;
-use super::registers::{ARGUMENTS, Content};
+use super::registers::{Content, IN_ORDER};
 use crate::types::TypeId;
 
 impl Body<'_, '_, '_> {
@@ -52,7 +52,7 @@ impl Body<'_, '_, '_> {
     }
 
     pub(super) fn results(&mut self) {
-        for (i, register) in ARGUMENTS.into_iter().enumerate() {
+        for (i, register) in IN_ORDER.into_iter().enumerate() {
             let content = self.registers.get(register);
             if content != Content::Unknown {
                 let result = self.sweep.places.result(self.func, i);
@@ -62,7 +62,7 @@ impl Body<'_, '_, '_> {
     }
 
     pub(super) fn argument(&self, i: u8) -> Content {
-        self.registers.get(ARGUMENTS[usize::from(i)])
+        self.registers.get(IN_ORDER[usize::from(i)])
     }
 
     pub(super) fn type_in(&mut self, i: u8) -> Option<TypeId> {
@@ -87,11 +87,11 @@ impl Body<'_, '_, '_> {
         }
         self.registers.clear();
         match (result, plain) {
-            (Some(holds), _) => self.registers.set(ARGUMENTS[0], Content::Known(holds)),
+            (Some(holds), _) => self.registers.set(IN_ORDER[0], Content::Known(holds)),
             (None, Some(func)) => self.take(func),
             (None, None) if callee == Callee::MakeSmallMap => {
                 let made = self.sweep.places.made();
-                self.registers.set(ARGUMENTS[0], Content::Of(made));
+                self.registers.set(IN_ORDER[0], Content::Of(made));
             }
             (None, None) => {}
         }
@@ -163,14 +163,14 @@ impl Body<'_, '_, '_> {
 
     /// Passes what the registers hold as arguments.
     pub(super) fn pass(&mut self, func: FuncId) {
-        for i in 0..ARGUMENTS.len() as u8 {
+        for i in 0..IN_ORDER.len() as u8 {
             let content = self.argument(i);
             if content != Content::Unknown {
                 let argument = self.sweep.places.argument(func, i.into());
                 self.flow(content, argument);
             }
             if let Some(ty) = self.dynamic(content)
-                && let Some(data) = ARGUMENTS.get(usize::from(i) + 1)
+                && let Some(data) = IN_ORDER.get(usize::from(i) + 1)
                 && let Some(holds) = self.sweep.data_word(ty)
             {
                 self.used_as(self.registers.get(*data), holds);
@@ -182,7 +182,7 @@ impl Body<'_, '_, '_> {
 
     /// Takes results into the registers.
     pub(super) fn take(&mut self, func: FuncId) {
-        for (i, register) in ARGUMENTS.into_iter().enumerate() {
+        for (i, register) in IN_ORDER.into_iter().enumerate() {
             let result = self.sweep.places.result(func, i);
             self.registers.set(register, Content::Of(result));
         }

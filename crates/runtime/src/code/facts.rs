@@ -16,7 +16,7 @@ use crate::Go;
 use crate::types::TypeId;
 
 /// What the code says that a place holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Told {
     /// What it holds.
     pub holds: Holds,

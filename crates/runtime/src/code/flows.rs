@@ -28,11 +28,6 @@ impl Flows {
         }
     }
 
-    /// Keeps only pairs that are `kept`.
-    pub(super) fn retain(&mut self, kept: impl Fn(PlaceId, PlaceId) -> bool) {
-        self.pairs.retain(|(from, to)| kept(*from, *to));
-    }
-
     pub(super) fn pairs(&self) -> &[(PlaceId, PlaceId)] {
         &self.pairs
     }

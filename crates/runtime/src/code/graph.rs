@@ -1,22 +1,28 @@
 //! Which places lead to which.
 
+use std::rc::Rc;
+
+use super::node::Nodes;
 use super::place::PlaceId;
 
 /// For each place, others: all in one table, those of one place side by side.
 pub(super) struct Graph {
+    nodes: Rc<Nodes>,
     /// Where those of each place begin; one more than there are places.
     first: Vec<u32>,
     to: Vec<PlaceId>,
 }
 
 impl Graph {
-    /// Those of `pairs`, which is gone through twice, over so many places.
+    /// Those of `pairs`, which is gone through twice, of which both have numbers.
     pub(super) fn of(
-        places: usize,
+        nodes: &Rc<Nodes>,
         pairs: impl Iterator<Item = (PlaceId, PlaceId)> + Clone,
     ) -> Graph {
+        let pairs =
+            pairs.filter_map(|(from, to)| Some((nodes.get(from)?, nodes.get(to).map(|_| to)?)));
         // Counted one place further on, so that to fill the table moves each begin to its place.
-        let mut first = vec![0u32; places + 2];
+        let mut first = vec![0u32; nodes.len() + 2];
         for (from, _) in pairs.clone() {
             first[from.index() + 2] += 1;
         }
@@ -31,12 +37,13 @@ impl Graph {
             to[*next as usize] = other;
             *next += 1;
         }
-        Graph { first, to }
+        Graph { nodes: Rc::clone(nodes), first, to }
     }
 
     /// Where `place` leads.
     pub(super) fn from(&self, place: PlaceId) -> &[PlaceId] {
-        let (first, end) = (self.first[place.index()], self.first[place.index() + 1]);
+        let Some(node) = self.nodes.get(place) else { return &[] };
+        let (first, end) = (self.first[node.index()], self.first[node.index() + 1]);
         &self.to[first as usize..end as usize]
     }
 }

@@ -10,10 +10,12 @@
 //! so does one that a map of another type may have been converted into ([`twins`]).
 
 pub(crate) mod argument;
+mod back;
 mod body;
 mod callee;
 mod calls;
 mod decode;
+mod effect;
 mod facts;
 mod flows;
 mod graph;
@@ -21,8 +23,11 @@ mod holds;
 mod instance;
 mod joins;
 mod known;
+mod node;
+mod op;
 mod operands;
 mod place;
+mod quick;
 mod receiver;
 mod recent;
 mod registers;

@@ -1,10 +1,11 @@
 //! What an operand in memory means, and what is stored there.
 
-use iced_x86::{Instruction, Register};
 use mapscope_binary::FileVa;
 
 use super::body::Body;
+use super::effect::{IP, Number, Operand, RBP, RSP};
 use super::holds::Holds;
+use super::op::Op;
 use super::place::PlaceId;
 use super::registers::Content;
 use super::sweep::Sweep;
@@ -21,7 +22,7 @@ pub(super) enum Memory {
 }
 
 impl Body<'_, '_, '_> {
-    pub(super) fn read(&mut self, register: Register) -> Content {
+    pub(super) fn read(&mut self, register: Number) -> Content {
         let content = self.registers.get(register);
         if let Content::Of(place) = content {
             self.sweep.read(place);
@@ -31,33 +32,29 @@ impl Body<'_, '_, '_> {
 
     /// The slot that lies `displacement` bytes from the stack pointer, or from the frame pointer,
     /// which points at where the caller's was saved, below the return address.
-    pub(super) fn slot(&self, base: Register, displacement: u64) -> Option<i32> {
-        let displacement = i32::try_from(displacement as i64).ok()?;
-        let from = if base == Register::RBP { -16 } else { -8 - self.depth };
+    fn slot(&self, base: Number, displacement: i32) -> Option<i32> {
+        let from = if base == RBP { -16 } else { -8 - self.depth };
         displacement.checked_add(from)
     }
 
-    pub(super) fn memory(&mut self, i: &Instruction) -> Memory {
-        if i.is_ip_rel_memory_operand() {
-            let va = FileVa(i.ip_rel_memory_address());
-            return Memory::Place(self.sweep.places.global(va));
+    fn memory(&mut self, op: Op, operand: Operand) -> Memory {
+        let Operand { base, indexed, displacement } = operand;
+        match base {
+            IP => Memory::Place(self.sweep.places.global(self.past(op, displacement))),
+            RSP | RBP => {
+                let slot = self.slot(base, displacement).filter(|_| !indexed);
+                let place = slot.map(|slot| self.sweep.places.slot(slot));
+                place.map_or(Memory::Nowhere, Memory::Place)
+            }
+            _ => {
+                let content = self.read(base);
+                self.behind(content, i64::from(displacement) as u64, indexed)
+            }
         }
-        let (base, displacement) = (i.memory_base(), i.memory_displacement64());
-        let indexed = i.memory_index() != Register::None;
-        if base == Register::None || i.segment_prefix() != Register::None {
-            return Memory::Nowhere;
-        }
-        if matches!(base, Register::RSP | Register::RBP) {
-            let slot = self.slot(base, displacement).filter(|_| !indexed);
-            let place = slot.map(|slot| self.sweep.places.slot(slot));
-            return place.map_or(Memory::Nowhere, Memory::Place);
-        }
-        let content = self.read(base);
-        self.behind(content, displacement, indexed)
     }
 
     /// What lies `displacement` bytes from where `content` points.
-    pub(super) fn behind(&mut self, content: Content, displacement: u64, indexed: bool) -> Memory {
+    fn behind(&mut self, content: Content, displacement: u64, indexed: bool) -> Memory {
         let typed = |holds: Option<Holds>| holds.map_or(Memory::Nowhere, Memory::Typed);
         match content {
             Content::Known(Holds::Slice(of)) => typed(self.sweep.word(of, displacement)),
@@ -79,19 +76,19 @@ impl Body<'_, '_, '_> {
         }
     }
 
-    pub(super) fn load(&mut self, i: &Instruction) -> Content {
-        match self.memory(i) {
+    pub(super) fn load(&mut self, op: Op, from: Operand) -> Content {
+        match self.memory(op, from) {
             Memory::Place(place) => Content::Of(place),
             Memory::Typed(holds) => Content::Known(holds),
             Memory::Nowhere => Content::Unknown,
         }
     }
 
-    pub(super) fn store(&mut self, i: &Instruction, content: Content) {
+    pub(super) fn store(&mut self, op: Op, to: Operand, content: Content) {
         if let Content::Address(code) = content {
-            self.closure(i, code.get());
+            self.closure(to, code.get());
         }
-        match self.memory(i) {
+        match self.memory(op, to) {
             Memory::Place(place) => {
                 self.flow(content, place);
                 self.interface_word(content, place);
@@ -122,11 +119,11 @@ impl Body<'_, '_, '_> {
     }
 
     /// `code` is stored at the begin of a closure: a struct that the compiler made for it.
-    pub(super) fn closure(&mut self, i: &Instruction, code: FileVa) {
-        let Content::Known(Holds::Pointer(to)) = self.registers.get(i.memory_base()) else {
+    fn closure(&mut self, at: Operand, code: FileVa) {
+        let Content::Known(Holds::Pointer(to)) = self.registers.get(at.base) else {
             return;
         };
-        let begins = i.memory_displacement64() == 0 && i.memory_index() == Register::None;
+        let begins = at.displacement == 0 && !at.indexed;
         if begins
             && let Some(func) = self.sweep.callees.plain(code)
             && is_closure(self.sweep, to)
@@ -137,21 +134,17 @@ impl Body<'_, '_, '_> {
         }
     }
 
-    pub(super) fn address(&mut self, i: &Instruction) -> Content {
-        if i.is_ip_rel_memory_operand() {
-            return Content::address(FileVa(i.ip_rel_memory_address()));
-        }
-        let (base, displacement) = (i.memory_base(), i.memory_displacement64());
-        if i.memory_index() != Register::None {
-            for register in [base, i.memory_index()] {
-                self.read(register);
+    pub(super) fn address(&mut self, op: Op, of: Operand) -> Content {
+        let displacement = i64::from(of.displacement) as u64;
+        match of.base {
+            IP => return Content::address(self.past(op, of.displacement)),
+            RSP | RBP => {
+                let slot = self.slot(of.base, of.displacement);
+                return slot.map_or(Content::Unknown, Content::Frame);
             }
-            return Content::Unknown;
+            _ => {}
         }
-        if matches!(base, Register::RSP | Register::RBP) {
-            return self.slot(base, displacement).map_or(Content::Unknown, Content::Frame);
-        }
-        match self.read(base) {
+        match self.read(of.base) {
             Content::Address(va) => {
                 va.get().checked_add(displacement).map_or(Content::Unknown, Content::address)
             }

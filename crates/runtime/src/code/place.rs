@@ -28,6 +28,12 @@ pub(super) enum Place {
 pub(super) struct PlaceId(u32);
 
 impl PlaceId {
+    /// The place with this number.
+    #[cfg(test)]
+    pub(super) fn from_index(index: usize) -> PlaceId {
+        PlaceId(index as u32)
+    }
+
     pub(super) fn index(self) -> usize {
         self.0 as usize
     }

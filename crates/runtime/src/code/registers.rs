@@ -3,6 +3,7 @@
 use iced_x86::Register;
 use mapscope_binary::FileVa;
 
+use super::effect::Number;
 use super::holds::Holds;
 use super::place::PlaceId;
 
@@ -58,19 +59,24 @@ pub(crate) const ARGUMENTS: [Register; 9] = [
 /// The register that holds the closure at a function's entry.
 pub(crate) const CONTEXT: Register = Register::RDX;
 
+/// The numbers of the [`ARGUMENTS`].
+pub(super) const IN_ORDER: [Number; ARGUMENTS.len()] = [0, 3, 1, 7, 6, 8, 9, 10, 11];
+
+/// The number of the [`CONTEXT`].
+pub(super) const CLOSURE: Number = 2;
+
 /// The sixteen general registers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Registers([Content; 16]);
 
 impl Registers {
-    pub(super) fn get(&self, register: Register) -> Content {
-        index(register).map_or(Content::Unknown, |i| self.0[i])
+    pub(super) fn get(&self, register: Number) -> Content {
+        self.0.get(usize::from(register)).copied().unwrap_or_default()
     }
 
-    pub(super) fn set(&mut self, register: Register, content: Content) {
-        if let Some(i) = index(register) {
-            // A part of a register that is written leaves no whole word behind.
-            self.0[i] = if register.size() >= 4 { content } else { Content::Unknown };
+    pub(super) fn set(&mut self, register: Number, content: Content) {
+        if let Some(own) = self.0.get_mut(usize::from(register)) {
+            *own = content;
         }
     }
 
@@ -88,24 +94,14 @@ impl Registers {
     }
 }
 
-fn index(register: Register) -> Option<usize> {
-    // Most are whole ones, which have their numbers in order.
-    let number = (register as usize).wrapping_sub(Register::RAX as usize);
-    if number < 16 {
-        return Some(number);
-    }
-    register.is_gpr().then(|| register.full_register().number())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::effect::number;
     use super::*;
 
     #[test]
     fn registers_have_their_numbers() {
-        for register in Register::values() {
-            let number = register.is_gpr().then(|| register.full_register().number());
-            assert_eq!(index(register), number, "{register:?}");
-        }
+        assert_eq!(ARGUMENTS.map(number), IN_ORDER);
+        assert_eq!(number(CONTEXT), CLOSURE);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use iced_x86::InstructionInfoFactory;
 use mapscope_binary::Func;
 
 use super::body::Body;
@@ -11,7 +10,7 @@ use super::decode::{self, Code, Decoded};
 use super::holds::Holds;
 use super::joins::Joins;
 use super::receiver::Receivers;
-use super::registers::{ARGUMENTS, CONTEXT, Content, Registers};
+use super::registers::{CLOSURE, Content, IN_ORDER, Registers};
 use super::sweep::Sweep;
 
 /// Longer functions are looked through only so far, in bytes.
@@ -21,15 +20,13 @@ const MAX_CODE: u64 = 1 << 20;
 struct Scratch<'n> {
     receivers: Receivers<'n>,
     joins: Joins,
-    info: InstructionInfoFactory,
 }
 
 impl<'a> Sweep<'_, 'a> {
     pub(super) fn run(&mut self) {
         let go = self.go;
         let Some(table) = go.pclntab() else { return };
-        let (receivers, joins) = (Receivers::default(), Joins::default());
-        let mut scratch = Scratch { receivers, joins, info: InstructionInfoFactory::new() };
+        let mut scratch = Scratch { receivers: Receivers::default(), joins: Joins::default() };
         let funcs = table.funcs().filter_map(|func| self.code(&func).map(|code| (func, code)));
         let (funcs, codes): (Vec<_>, Vec<_>) =
             funcs.map(|(func, (id, code))| ((id, func), code)).unzip();
@@ -72,27 +69,27 @@ impl<'a> Sweep<'_, 'a> {
             }
         }
         let len = func.end().0.saturating_sub(func.entry().0).min(MAX_CODE);
-        scratch.joins.begin(func.entry().0, len as usize);
+        scratch.joins.begin(len as usize);
         decoded.loops.iter().for_each(|target| scratch.joins.loops(*target));
         let registers = self.at_entry(id);
         let mut body = Body {
             sweep: self,
             func: id,
+            entry: func.entry(),
             registers,
             joins: &mut scratch.joins,
             falls: true,
             depth: 0,
-            info: &mut scratch.info,
         };
-        body.run(func, decoded.instructions);
+        body.run(func, decoded.ops);
     }
 
     fn at_entry(&self, func: FuncId) -> Registers {
         let mut registers = Registers::default();
-        for (i, register) in ARGUMENTS.into_iter().enumerate() {
+        for (i, register) in IN_ORDER.into_iter().enumerate() {
             registers.set(register, Content::Of(self.places.argument(func, i)));
         }
-        registers.set(CONTEXT, Content::Of(self.places.context(func)));
+        registers.set(CLOSURE, Content::Of(self.places.context(func)));
         registers
     }
 }

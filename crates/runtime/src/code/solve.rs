@@ -1,11 +1,15 @@
 //! Carries what is known of places along the flows between them.
 
-use rustc_hash::FxHashSet;
+use std::rc::Rc;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::back::Back;
 use super::facts::{Facts, Told};
 use super::graph::Graph;
 use super::holds::Holds;
 use super::known::Known;
+use super::node::Nodes;
 use super::place::PlaceId;
 use super::sweep::Sweep;
 use super::twins::{self, differ};
@@ -23,12 +27,13 @@ impl Sweep<'_, '_> {
     pub(super) fn solve(mut self) -> Facts {
         self.sync_maps();
         self.spread_read();
-        let mut known = Known::nothing(self.places.len());
+        let nodes = Rc::new(Nodes::of(&self.read, self.places.len()));
+        let mut known = Known::nothing(&nodes);
         let mut fresh = self.direct(&mut known);
-        let fields = Graph::of(self.places.len(), self.places.fields());
+        let fields = Graph::of(&nodes, self.places.fields());
         let flows = self.flows.pairs();
         let both = flows.iter().copied().chain(flows.iter().map(|(from, to)| (*to, *from)));
-        let graph = Graph::of(self.places.len(), both);
+        let graph = Graph::of(&nodes, both);
         let mut apart: Vec<PlaceId> =
             fresh.iter().copied().filter(|place| known.of(*place).len() > 1).collect();
         for _ in 0..MAX_TURNS {
@@ -61,31 +66,41 @@ impl Sweep<'_, '_> {
                 break;
             }
         }
+        apart.extend(several.iter().copied());
+        self.settle(known, several);
+    }
+
+    /// Sets once more what is known of places that several things flowed to: of many the same.
+    fn settle(&self, known: &mut Known, several: Vec<PlaceId>) {
+        let mut settled: FxHashMap<Vec<Told>, Vec<Told>> = FxHashMap::default();
         for place in several {
-            let told = known.of(place).to_vec();
-            self.set(known, place, told);
-            apart.push(place);
+            let told = known.of(place);
+            if let Some(settled) = settled.get(told) {
+                known.set(place, settled.iter().copied());
+                continue;
+            }
+            let told = told.to_vec();
+            self.set(known, place, told.clone());
+            settled.insert(told, known.of(place).to_vec());
         }
     }
 
-    /// What goes on to an argument or a result that is read, is read. Flows that are not are dropped.
+    /// What goes on to an argument or a result that is read, is read.
     fn spread_read(&mut self) {
-        let flows = self.flows.pairs().iter().map(|(from, to)| (*to, *from));
-        let open: Vec<_> = flows.filter(|(_, from)| !self.is_real(*from)).collect();
-        let back = Graph::of(self.places.len(), open.iter().copied());
-        let ends = open.iter().map(|(to, _)| *to);
-        let mut work: Vec<PlaceId> = ends.filter(|to| self.is_real(*to)).collect();
-        while let Some(place) = work.pop() {
-            for from in back.from(place) {
-                if !self.is_real(*from) {
-                    self.read(*from);
-                    work.push(*from);
-                }
+        let mut back = Back::over(self.places.registers());
+        let mut work = Vec::new();
+        for (from, to) in self.flows.pairs().iter().filter(|(from, _)| !self.is_real(*from)) {
+            match self.is_real(*to) {
+                true => work.push(*from),
+                false => back.add(*from, *to),
             }
         }
-        let mut flows = std::mem::take(&mut self.flows);
-        flows.retain(|from, to| self.is_real(from) && self.is_real(to));
-        self.flows = flows;
+        while let Some(place) = work.pop() {
+            if !self.is_real(place) {
+                self.read(place);
+                work.extend(back.take(place));
+            }
+        }
     }
 
     /// What the code says outright, the most often said first. Returns of which places.
