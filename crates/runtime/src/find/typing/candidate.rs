@@ -105,13 +105,14 @@ fn rarity(go: &Go<'_>, map: TypeId) -> u32 {
 impl MapTypes<'_, '_> {
     /// What speaks for and against type `ty` of a map.
     pub(super) fn why(&self, subject: &mut Subject, ty: TypeId, placed: &Placement) -> Why {
-        let code = self.go.image.debug.is_none().then(|| self.go.code());
         let evidence = self.contents(subject, ty);
-        Why {
-            keys: placed.agree as u32,
-            uses: code.map_or(0, |code| code.map_uses(ty)),
-            ..evidence
-        }
+        Why { keys: placed.agree as u32, uses: self.uses(ty), ..evidence }
+    }
+
+    /// How many places of the code use type `ty`; none where the code is not read, as DWARF tells more.
+    pub(super) fn uses(&self, ty: TypeId) -> u32 {
+        let code = self.go.image.debug.is_none().then(|| self.go.code());
+        code.map_or(0, |code| code.map_uses(ty))
     }
 
     /// Sorts candidates by likelihood.

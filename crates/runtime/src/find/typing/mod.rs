@@ -177,7 +177,7 @@ impl<'g, 'a> MapTypes<'g, 'a> {
             return Typing::UNKNOWN;
         }
         let guess = self.any.get_or_init(|| {
-            let uses = |ty| Why { uses: self.go.code().map_uses(ty), ..Why::default() };
+            let uses = |ty| Why { uses: self.uses(ty), ..Why::default() };
             let types = self.listed().types.iter().map(|map| map.ty);
             let mut all: Vec<Candidate> = types.map(|ty| Candidate { ty, why: uses(ty) }).collect();
             self.sort(&mut all);

@@ -93,7 +93,7 @@ impl MapTypes<'_, '_> {
             };
         }
         let known: FxHashSet<TypeId> = before.iter().map(|one| one.ty).collect();
-        let uses = |ty| Why { uses: self.go.code().map_uses(ty), ..Why::default() };
+        let uses = |ty| Why { uses: self.uses(ty), ..Why::default() };
         let new = speaks.keys().filter(|ty| !known.contains(ty));
         let new = new.map(|ty| Candidate { ty: *ty, why: uses(*ty) });
         let mut all: Vec<Candidate> = before.iter().copied().chain(new).collect();
