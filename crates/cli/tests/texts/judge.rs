@@ -89,6 +89,29 @@ fn plain(text: &str) -> String {
     }
 }
 
+/// What a framework's stack tells with the executable is what Go's own does, or more, where that leaves out a
+/// wrapper; of one without addresses it may be less, but not something else.
+pub(crate) fn same(own: &Value, other: &Value, whole: bool) -> Vec<String> {
+    const FACTS: [&str; 11] = [
+        "/crash/kind",
+        "/operation/function",
+        "/operation/line",
+        "/operation/type",
+        "/operation/map",
+        "/operation/key_expression",
+        "/nil/expression",
+        "/nil/field",
+        "/followed/expression",
+        "/followed/type",
+        "/followed/from_map",
+    ];
+    let fact = |report: &Value, at: &str| report.pointer(at).cloned().unwrap_or_default();
+    let differs = FACTS.iter().map(|at| (at, fact(own, at), fact(other, at)));
+    let differs = differs
+        .filter(|(_, own, other)| own != other && !own.is_null() && (whole || !other.is_null()));
+    differs.map(|(at, own, other)| format!("a framework makes {at} {other}, not {own}")).collect()
+}
+
 /// What of a report does not depend on how the text was shipped.
 pub(crate) fn essence(report: &Value) -> Value {
     let keys = ["crash", "operation", "nil", "followed", "unhashable", "stack", "others", "advice"];

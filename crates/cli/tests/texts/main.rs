@@ -8,6 +8,7 @@
 mod crashing;
 #[path = "../harness/fixtures.rs"]
 mod fixtures;
+mod frameworks;
 mod judge;
 mod mangle;
 #[path = "../harness/races.rs"]
@@ -52,6 +53,16 @@ fn test(program: &Path, dwarf: bool) -> Result<(), Failed> {
         judge::text(&truth, &alone).into_iter().for_each(&mut say);
         let with = run::autopsy(&text, Some(program))?;
         judge::code(&truth, &with, dwarf).into_iter().for_each(&mut say);
+        // Of what was inlined into a wrapper Go's text does not have the address that gin would print.
+        let gin = frameworks::gin(&text, program)?.filter(|_| with["complete"] == true);
+        if let Some(text) = gin {
+            let other = run::autopsy(&text, Some(program))?;
+            judge::same(&with, &other, true).into_iter().for_each(&mut say);
+        }
+        if let Some(text) = frameworks::chi(&text) {
+            let other = run::autopsy(&text, Some(program))?;
+            judge::same(&with, &other, false).into_iter().for_each(&mut say);
+        }
         let how = run::TRACEBACKS[number % run::TRACEBACKS.len()];
         if let Some(text) = run::die(program, &truth, how)? {
             let other = run::autopsy(&text, Some(program))?;

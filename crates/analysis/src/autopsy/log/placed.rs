@@ -59,20 +59,21 @@ fn moved(table: &Pclntab<'_>, text: &CrashText) -> u64 {
 /// Names and places frames by their addresses: those within the calls, as `runtime.Caller` gives them.
 fn by_address(table: &Pclntab<'_>, frames: &mut [FrameText], moved: u64) {
     let mut rest = frames;
-    while !rest.is_empty() {
-        let known = rest.first().and_then(|frame| known(table, frame, moved));
-        let (lines, offset) = known.unwrap_or_default();
-        // The calls that the first one was inlined into follow it; their own addresses are made up.
-        let same = |(frame, line): &(&FrameText, &CodeFrame<'_>)| is_at(frame, line);
-        let count = rest.iter().zip(&lines).take_while(same).count();
-        let whole = count == lines.len();
-        for (number, line) in lines.iter().enumerate().take(count) {
-            let frame = &mut rest[number];
-            let outer = whole && number + 1 == count;
+    while let Some(first) = rest.first() {
+        let (lines, offset) = known(table, first, moved).unwrap_or_default();
+        // The calls that the first one was inlined into follow it, but for wrappers, which Go leaves out; their
+        // own addresses are made up.
+        let mut count = 0;
+        for (number, line) in lines.iter().enumerate() {
+            let Some(frame) = rest.get_mut(count).filter(|frame| is_at(frame, line)) else {
+                continue;
+            };
+            let outer = number + 1 == lines.len();
             frame.function = printed(line.function).into_owned();
             (frame.offset, frame.pc) = (outer.then_some(offset), None);
+            count += 1;
         }
-        rest = &mut rest[count.max(1)..];
+        rest = rest.get_mut(count.max(1)..).unwrap_or_default();
     }
 }
 
@@ -84,13 +85,20 @@ fn known<'a>(
 ) -> Option<(Vec<CodeFrame<'a>>, u64)> {
     let at = FileVa(frame.pc?.checked_sub(moved)?);
     let func = table.find(at)?;
-    let mut lines = func.frames(at);
-    let first = lines.iter().position(|line| is_at(frame, line))?;
-    Some((lines.split_off(first), at.0.saturating_add(1).saturating_sub(func.entry().0)))
+    let behind = at.checked_add(1)?;
+    let (mut lines, first) = [at, behind].into_iter().find_map(|at| {
+        let lines = func.frames(at);
+        let first = lines.iter().position(|line| is_at(frame, line))?;
+        Some((lines, first))
+    })?;
+    Some((lines.split_off(first), behind.0.saturating_sub(func.entry().0)))
 }
 
+/// Whether a frame is of that line; gin has the end of the function's name.
 fn is_at(frame: &FrameText, line: &CodeFrame<'_>) -> bool {
-    frame.line == line.line && frame.file == line.file
+    frame.line == line.line
+        && frame.file == line.file
+        && printed(line.function).ends_with(frame.function.as_str())
 }
 
 /// The number of the frame whose function holds the only operation of the line in which the program died, and

@@ -24,7 +24,7 @@ const MAX_OPEN: usize = 8;
 const SILENCE: u64 = 20_000;
 
 /// A line without any of these begins no crash text.
-const WORDS: [&str; 8] = [
+const WORDS: [&str; 9] = [
     "panic: ",
     "fatal error: ",
     "goroutine ",
@@ -33,6 +33,8 @@ const WORDS: [&str; 8] = [
     "SIGQUIT: ",
     "SIGABRT: ",
     " +0x",
+    // What `journalctl -o json` prints of a line with control characters may be anything.
+    "\"MESSAGE\":[",
 ];
 
 /// What else is known of a log when all of it was read.

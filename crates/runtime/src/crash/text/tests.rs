@@ -306,6 +306,7 @@ fn what_gin_has_recovered() {
         assert_eq!(names, wanted);
         let died = &frames[text.culprit().unwrap()];
         assert_eq!((died.file.as_str(), died.line), ("/src/web/main.go", 18));
+        assert_eq!((died.offset, died.pc), (None, Some(0xa918cb)));
         assert!(!text.cut);
     }
     assert_eq!(read(&GIN.repeat(2)).0.len(), 2);
@@ -353,4 +354,72 @@ fn what_chi_has_recovered() {
     assert_eq!(frames.len(), 4);
     let died = &frames[text.culprit().unwrap()];
     assert_eq!((died.function.as_str(), died.line), ("main.(*svc).put", 18));
+}
+
+/// log/slog's TextHandler, go1.27: words and stack apart, in logfmt.
+const SLOG: &str = r#"time=2026-11-21T14:57:00.973Z level=ERROR msg="handler panicked" err="assignment to entry in nil map" stack="goroutine 1 [running]:\nruntime/debug.Stack()\n\t/usr/lib/go/src/runtime/debug/stack.go:26 +0x5e\nmain.main.func1()\n\t/src/slog/main.go:18 +0x45\npanic({0x66af78?, 0x68bab0?})\n\t/usr/lib/go/src/runtime/panic.go:859 +0x125\nmain.(*svc).put(0x7f0d8f22ea00?, {0x532283?, 0x693840?})\n\t/src/slog/main.go:12 +0x2b\nmain.main()\n\t/src/slog/main.go:21 +0x18f\n" path=/ping"#;
+
+#[test]
+fn what_is_logged_in_pairs() {
+    let each =
+        NIL.lines().enumerate().map(|(i, line)| format!("ts={i} level=error msg={line:?}\n"));
+    let in_json = format!("{{\"log\":{:?},\"stream\":\"stderr\"}}\n", format!("{SLOG}\n"));
+    for (log, route) in [
+        (SLOG.to_owned(), Route::Logged),
+        (format!("level=info msg=\"all is well\"\n{SLOG}\nlevel=info msg=bye\n"), Route::Logged),
+        (in_json, Route::Logged),
+        (each.collect(), Route::Panic),
+    ] {
+        let text = read(&log).0.pop().unwrap();
+        assert_eq!((text.kind(), text.route()), (Some(Kind::NilMapWrite), Some(route)), "{log}");
+        let died = text.died().unwrap();
+        let function = &died.frames[text.culprit().unwrap()].function;
+        assert!(function == "main.(*svc).put" || function.ends_with("remember"), "{function}");
+        assert!(!text.cut);
+    }
+    // What a client has sent is no crash.
+    assert!(read("level=info ua=\"panic: at the disco\" path=/\n").0.is_empty());
+}
+
+#[test]
+fn what_containers_cut_into_pieces() {
+    let one = logged_as_json(NIL) + "\n";
+    let pieces: String = one
+        .as_bytes()
+        .chunks(50)
+        .map(|piece| {
+            let piece = format!("{:?}", String::from_utf8_lossy(piece));
+            format!("{{\"log\":{piece},\"stream\":\"stderr\",\"time\":\"t\"}}\n")
+        })
+        .collect();
+    is_nil(&self::one(&pieces));
+    let other = "2026-11-21T10:34:26.5Z stdout F GET /\n";
+    let cri = NIL.lines().map(|line| {
+        let (begin, end) = line.split_at(line.len() / 2);
+        let head = "2026-11-21T10:34:26.6Z stderr";
+        format!("{head} P {begin}\n{other}{head} F {end}\n")
+    });
+    is_nil(&self::one(&cri.collect::<String>()));
+    // The last piece never comes.
+    let cut = pieces.lines().take(12).map(|line| format!("{line}\n")).collect::<String>();
+    assert_eq!(read(&cut).0.pop().unwrap().kind(), Some(Kind::NilMapWrite));
+}
+
+/// A logger's line with a text in it.
+fn logged_as_json(text: &str) -> String {
+    format!("{{\"level\":\"error\",\"msg\":{text:?}}}")
+}
+
+/// `journalctl -o verbose` indents its fields; `-o json` writes what has control characters as bytes.
+#[test]
+fn what_journalctl_prints() {
+    let verbose = NIL.lines().map(|line| {
+        format!("Sat 2026-11-21 10:34:26 UTC [s=1]\n    PRIORITY=3\n    MESSAGE={line}\n")
+    });
+    is_nil(&one(&verbose.collect::<String>()));
+    let bytes = NIL.lines().map(|line| {
+        let coloured = format!("\x1b[31m{line}");
+        format!("{{\"PRIORITY\":\"3\",\"MESSAGE\":{:?},\"_PID\":\"42\"}}\n", coloured.as_bytes())
+    });
+    is_nil(&one(&bytes.collect::<String>()));
 }
