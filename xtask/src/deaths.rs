@@ -25,8 +25,8 @@ const RACE: &str = "race";
 
 /// A way to build the program, and the ways in which it dies then.
 struct Build {
-    /// The release, without its last number.
-    release: &'static str,
+    /// By the newest release, with Swiss maps, or the oldest, with classic ones.
+    newest: bool,
     ldflags: &'static str,
     /// What that adds to a name.
     suffix: &'static str,
@@ -36,30 +36,30 @@ struct Build {
 const PLAIN: &str = "-compressdwarf=false";
 const STRIPPED: &str = "-s -w";
 
-/// The oldest release, with classic maps, and the newest, with Swiss ones: each way to die once on either,
-/// and once with DWARF and once without.
+/// Each way to die once on either kind of maps, and once with DWARF and once without.
 const BUILDS: [Build; 4] = [
-    build("1.19", PLAIN, "", ["nil-field", "missing-element"]),
-    build("1.19", STRIPPED, "-s", [RACE, "unhashable"]),
-    build("1.27", PLAIN, "", [RACE, "unhashable"]),
-    build("1.27", STRIPPED, "-s", ["nil-field", "missing-element"]),
+    build(false, PLAIN, "", ["nil-field", "missing-element"]),
+    build(false, STRIPPED, "-s", [RACE, "unhashable"]),
+    build(true, PLAIN, "", [RACE, "unhashable"]),
+    build(true, STRIPPED, "-s", ["nil-field", "missing-element"]),
 ];
 
 const fn build(
-    release: &'static str,
+    newest: bool,
     ldflags: &'static str,
     suffix: &'static str,
     ways: [&'static str; 2],
 ) -> Build {
-    Build { release, ldflags, suffix, ways }
+    Build { newest, ldflags, suffix, ways }
 }
 
 /// Records every death of the releases `only` names anew.
 pub(crate) fn all(only: &str) -> Result<()> {
-    let of = |pin: &'static Pin| {
-        BUILDS.iter().filter(|build| build.release == pin.minor()).map(move |build| (pin, build))
+    let of = |build: &'static Build| {
+        let pin = if build.newest { PINS.last() } else { PINS.first() };
+        pin.filter(|pin| pin.is(only)).map(|pin| (pin, build))
     };
-    let builds: Vec<_> = PINS.iter().filter(|pin| pin.is(only)).flat_map(of).collect();
+    let builds: Vec<_> = BUILDS.iter().filter_map(of).collect();
     if builds.is_empty() {
         return Ok(());
     }
@@ -69,6 +69,10 @@ pub(crate) fn all(only: &str) -> Result<()> {
     }
     quiet(cargo().args(["build", "--package", "mapscope"]))?;
     let home = checkout().join("recordings/deaths");
+    if only.is_empty() && home.exists() {
+        // What was the newest release before is none of them any more.
+        fs::remove_dir_all(&home)?;
+    }
     fs::create_dir_all(&home)?;
     for (pin, build) in builds {
         let name = format!("{}{}", pin.version, build.suffix);

@@ -15,8 +15,8 @@ use crate::session::Session;
 /// Write a small Go program for a kind of crash, and count how often it crashes
 ///
 /// Without more than KIND the program itself goes to stdout; its comment says what it ends with, by
-/// release. --list names the kinds: a write to a nil map, a race of a write with each other operation,
-/// a key without a hash, a missing elem, growth under a race, a map that keeps its storage, a key that
+/// release. --list names the kinds: a write to a nil map, a race of each pair of operations, a key
+/// without a hash, a missing elem, growth under a race, a map that keeps its storage, a key that
 /// no lookup finds.
 ///
 /// Example:
