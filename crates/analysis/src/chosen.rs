@@ -132,6 +132,12 @@ impl Chosen {
     }
 }
 
+/// Whether a key looks like a string that has lost its quotes to a shell.
+fn is_bare(key: &str) -> bool {
+    key.starts_with(|c: char| c.is_alphabetic() || c == '\'' || c == '/')
+        && !key.contains(['{', '('])
+}
+
 pub(crate) fn not_found(error: NameError) -> Error {
     let hint = match &error {
         NameError::NoGlobal { nearest, .. } | NameError::NoField { nearest, .. } => {
@@ -139,6 +145,12 @@ pub(crate) fn not_found(error: NameError) -> Error {
                 true => None,
                 false => Some(format!("did you mean {}?", nearest.join(" or "))),
             }
+        }
+        NameError::NoKey { what, key } if is_bare(key) => {
+            let key = key.trim_matches('\'');
+            Some(format!(
+                "strings stand in quotes, and in a shell all in others: '{what}[\"{key}\"]'"
+            ))
         }
         NameError::Syntax(_) => Some(
             "a map is named by an address (0xc000123456) or by a Go expression from a global \

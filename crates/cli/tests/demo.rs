@@ -125,3 +125,21 @@ fn expressions_are_read_as_in_go() {
         assert_eq!(output.status.code(), Some(0), "{expression}");
     }
 }
+
+/// What is written as somebody on call may write it is answered with what was meant.
+#[test]
+fn slips_are_answered_with_what_was_meant() {
+    let sample = ["samples/demo/core.zst", "--exe", "samples/demo/exe.zst"];
+    for (arguments, hint) in [
+        (["show", "registry.Sessions"], "did you mean main.registry.Sessions?"),
+        (["show", "main.registri.Sessions"], "did you mean main.registry.Sessions?"),
+        (["show", "main.registry.Sessions[s-0007].Tags"], "'main.registry.Sessions[\"s-0007\"]'"),
+    ] {
+        let output = mapscope(&[&arguments[..1], &sample, &arguments[1..]].concat());
+        assert!(text(&output.stderr).contains(hint), "{}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(2));
+    }
+    let output = mapscope(&[&["goroutines"][..], &sample, &["--status", "runing"]].concat());
+    assert!(text(&output.stderr).contains("'running'"), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -12,6 +12,10 @@ use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::open::Manner;
 
+/// The words of Go's own tracebacks for what a goroutine is in.
+const STATES: [&str; 8] =
+    ["idle", "runnable", "running", "syscall", "waiting", "copystack", "preempted", "leaked"];
+
 /// Show what every goroutine does
 ///
 /// Goroutines with the same functions on their stacks, inlined ones too, stand together: how many,
@@ -44,8 +48,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
 
-    /// Only goroutines in these states: running, runnable, syscall, waiting, preempted …
-    #[arg(long, value_name = "STATUS,…", value_delimiter = ',')]
+    /// Only goroutines in these states
+    #[arg(long, value_name = "STATUS,…", value_delimiter = ',', value_parser = STATES)]
     status: Vec<String>,
 
     /// Only goroutines that hold this map in a frame, a register or a spill slot, how they do, and

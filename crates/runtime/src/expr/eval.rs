@@ -92,7 +92,7 @@ impl Go<'_> {
         let found = globals.iter().filter(|g| fits(g.name)).max_by_key(|g| g.name.len());
         let Some(global) = found else {
             let names = globals.iter().map(|g| g.name);
-            let nearest = nearest(dotted, names);
+            let nearest = nearest_global(dotted, names);
             return Err(NameError::NoGlobal { name: dotted.to_owned(), nearest });
         };
         let short = &global.name[global.name.rfind('/').map_or(0, |slash| slash + 1)..];
@@ -105,6 +105,26 @@ impl Go<'_> {
         };
         Ok((cursor, fields.map(|f| Op::Field(f.to_owned())).collect()))
     }
+}
+
+/// The globals nearest to what a dotted name begins with; where it goes on, as far as its fields.
+fn nearest_global<'n>(dotted: &str, names: impl Iterator<Item = &'n str> + Clone) -> Vec<String> {
+    let whole = nearest(dotted, names.clone());
+    let Some((name, fields)) = dotted.split_once('.').filter(|_| whole.is_empty()) else {
+        return whole;
+    };
+    // `main.registri.Sessions`, or `registry.Sessions` without the package.
+    let (first, rest) = fields.split_once('.').unwrap_or((fields, ""));
+    let goes_on = |near: Vec<String>, rest: &str| {
+        let on = |name| if rest.is_empty() { name } else { format!("{name}.{rest}") };
+        near.into_iter().map(on).collect::<Vec<_>>()
+    };
+    let packaged = nearest(&format!("{name}.{first}"), names.clone());
+    if !packaged.is_empty() {
+        return goes_on(packaged, rest);
+    }
+    let bare = names.filter(|global| global.rsplit('.').next() == Some(name));
+    goes_on(bare.take(3).map(str::to_owned).collect(), fields)
 }
 
 /// Where an expression has come to.

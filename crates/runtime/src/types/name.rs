@@ -61,6 +61,9 @@ pub fn spelt(written: &str) -> String {
             "any" => "interface {}",
             word => word,
         });
+        if matches!(word, "interface" | "struct") && after.starts_with('{') {
+            out.push(' ');
+        }
         rest = after;
     }
     short_name(&out)
@@ -74,6 +77,8 @@ mod tests {
     fn aliases_are_spelt_out() {
         for (written, reflect) in [
             ("[4]byte", "[4]uint8"),
+            ("map[string]struct{}", "map[string]struct {}"),
+            ("[2]interface{}", "[2]interface {}"),
             ("map[any]rune", "map[interface {}]int32"),
             ("*example.com/a/b.byte", "*b.byte"),
             (" main.T ", "main.T"),
