@@ -1,6 +1,6 @@
 //! The code of functions as instructions, decoded by a thread of its own ahead of who reads them.
 //!
-//! To decode takes about a quarter of the time that reading the code of a program takes, and needs
+//! To decode takes about a fifth of the time that reading the code of a program takes, and needs
 //! nothing but the bytes.
 
 use std::ops::ControlFlow;
