@@ -14,14 +14,19 @@ pub(crate) fn head(go: &Go<'_>, command: &str) -> Head {
     }
 }
 
+/// How long the target was held that was let go before all had been read.
+pub(crate) fn held(go: &Go<'_>) -> String {
+    let ms = go.pause().unwrap_or_default().as_secs_f64() * 1e3;
+    format!("the target was let go after {ms:.0} ms, as long as it may be held (--max-pause)")
+}
+
 /// That the target was let go before all had been read.
 fn let_go(go: &Go<'_>) -> String {
-    let (pause, reads) = (go.pause().unwrap_or_default(), go.target.missed());
     format!(
-        "the target was let go after {:.0} ms, as long as it may be held (--max-pause), and then \
-         {reads} reads found nothing kept: maps, entries or paths that needed these are missing \
-         or not readable",
-        pause.as_secs_f64() * 1e3
+        "{}, and then {} reads found nothing kept: maps, entries or paths that needed these are \
+         missing or not readable",
+        held(go),
+        go.target.missed()
     )
 }
 

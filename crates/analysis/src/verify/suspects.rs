@@ -10,6 +10,7 @@ use super::subject::Subject;
 use super::tally::Tally;
 use crate::Error;
 use crate::chosen::Chosen;
+use crate::frame::held;
 
 /// A map and what is wrong with it.
 pub(super) struct Bad {
@@ -128,7 +129,13 @@ fn look_again(go: &Go<'_>, suspects: &mut Vec<Suspect>, tally: &mut Tally) -> Re
 }
 
 fn verifier<'g, 'a>(go: &'g Go<'a>) -> Result<Verifier<'g, 'a>, Error> {
-    let unreadable = |fault| Error::Unreadable(format!("the heap cannot be read: {fault}"));
+    let unreadable = |fault| match go.cut_short() {
+        true => Error::NotFound {
+            message: format!("{}; the heap cannot be read: {fault}", held(go)),
+            hint: Some("hold it longer (--max-pause 5s), or verify a core of it (gcore)".into()),
+        },
+        false => Error::Unreadable(format!("the heap cannot be read: {fault}")),
+    };
     Verifier::new(go).map_err(unreadable)
 }
 
