@@ -44,9 +44,19 @@ impl Holder {
     }
 }
 
+/// What is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Whatever holds a map.
+    Holders,
+    /// Interfaces that hold an object.
+    Interfaces,
+}
+
 /// What is looked for, and what of it was found.
 struct Search<'g, 'a> {
     go: &'g Go<'a>,
+    look: Look,
     wanted: FxHashMap<Addr, usize>,
     /// A bit for each of 64 Ki of hashes of what is wanted: most words are not.
     sieve: Vec<u64>,
@@ -63,17 +73,14 @@ pub(super) fn name(go: &Go<'_>, types: &MapTypes<'_, '_>, findings: &mut Finding
     if wanted.is_empty() || go.progress.cancelled() {
         return;
     }
-    let mut sieve = vec![0; 1 << 10];
-    for addr in wanted.keys() {
-        let bit = hash(addr.0);
-        sieve[bit / 64] |= 1 << (bit % 64);
-    }
-    let (found, able) = (Vec::new(), RefCell::default());
-    let mut search = Search { go, wanted, sieve, found, able };
     // A path is a help: where something cannot be read the map is listed all the same.
-    let ((), unread) = go.apart(|| search.run());
+    let (found, unread) = go.apart(|| {
+        let mut search = Search::new(go, Look::Holders, wanted);
+        search.run();
+        search.typed_objects()
+    });
     findings.unread_holders = unread as u64;
-    for (map, holder) in search.found {
+    for (map, holder) in found {
         let held = findings.trail.root(holder.path);
         let Some(map) = findings.maps.get_mut(map) else { continue };
         map.held = Some(held);
@@ -95,15 +102,54 @@ fn hash(addr: u64) -> usize {
     (addr.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize
 }
 
-impl Search<'_, '_> {
+impl<'g, 'a> Search<'g, 'a> {
+    fn new(go: &'g Go<'a>, look: Look, wanted: FxHashMap<Addr, usize>) -> Search<'g, 'a> {
+        let mut sieve = vec![0; 1 << 10];
+        for addr in wanted.keys() {
+            let bit = hash(addr.0);
+            sieve[bit / 64] |= 1 << (bit % 64);
+        }
+        let (found, able) = (Vec::new(), RefCell::default());
+        Search { go, look, wanted, sieve, found, able }
+    }
+
+    /// What was found. Of objects of which nothing tells the type, interfaces that hold them do.
+    fn typed_objects(mut self) -> Vec<(usize, Holder)> {
+        let objects = self.found.iter().enumerate();
+        let open = objects.filter(|(_, (_, holder))| holder.ty.is_none());
+        let open = open.filter_map(|(i, (_, holder))| Some((holder.object?.object, i)));
+        let wanted: FxHashMap<Addr, usize> = open.collect();
+        if wanted.is_empty() || self.go.image.debug.is_some() {
+            return self.found;
+        }
+        let mut search = Search::new(self.go, Look::Interfaces, wanted);
+        search.run();
+        let found = std::mem::take(&mut search.found).into_iter();
+        let types = found.filter_map(|(i, holder)| Some((i, holder.ty?.0)));
+        let of = |(i, ty): (usize, TypeId)| Some((self.found.get(i)?.1.object?.object, ty));
+        let types: FxHashMap<Addr, TypeId> = types.filter_map(of).collect();
+        for (_, holder) in &mut self.found {
+            let Some(held) = holder.object else { continue };
+            let Some(ty) = types.get(&held.object) else { continue };
+            let path = format!("*{}", self.go.types.get(*ty).name);
+            let named = search.within(path, *ty, held.offset);
+            let ty = named.ty.map(|(ty, _)| (ty, TypedBy::Interface)).or(holder.ty);
+            *holder = Holder { path: named.path, ty, object: holder.object };
+        }
+        self.found
+    }
+
     fn run(&mut self) {
         let go = self.go;
         for module in go.modules.iter() {
             // In the order of the linker, see `Module::data`: the two between hold pointers.
             for (name, range) in ["noptrdata", "data", "bss"].iter().zip(&module.data).skip(1) {
                 let len = range.end.0.saturating_sub(range.start.0);
-                self.words(range.start, len, &mut |search, at| {
-                    Some(search.of_global(name, at, at.0.wrapping_sub(range.start.0)))
+                self.words(range.start, len, &mut |search, at| match search.look {
+                    Look::Holders => {
+                        Some(search.of_global(name, at, at.0.wrapping_sub(range.start.0)))
+                    }
+                    Look::Interfaces => search.interface(at, range.start),
                 });
             }
         }
@@ -128,7 +174,13 @@ impl Search<'_, '_> {
         }
         let len = span.elemsize.saturating_mul(span.nelems).min(*left);
         *left -= len;
-        self.words(span.start, len, &mut |search, at| search.of_object(at));
+        self.words(span.start, len, &mut |search, at| match search.look {
+            Look::Holders => search.of_object(at),
+            Look::Interfaces => {
+                let object = search.go.heap.object(at).filter(|object| object.in_use)?;
+                search.interface(at, object.value)
+            }
+        });
     }
 
     /// Looks for what is wanted in `len` bytes from `from` on; `holder` tells what has the word at an
@@ -201,6 +253,27 @@ impl Search<'_, '_> {
             _ => format!("[]{name}[{}]", offset / size),
         };
         Some(self.within(path, ty, offset % size))
+    }
+
+    /// What the object is of whose address is at `at`, if that is the second word of an interface that
+    /// is not before `first`: as large as its type says, and with pointers where that has them.
+    fn interface(&self, at: Addr, first: Addr) -> Option<Holder> {
+        let (go, types) = (self.go, &self.go.types);
+        let before = Addr(at.0.checked_sub(8).filter(|before| *before >= first.0)?);
+        let dynamic = go.described(go.memory().addr(before).ok()?)?;
+        let ty = match &types.get(dynamic).kind {
+            Kind::Pointer(to) => *to,
+            _ if types.get(dynamic).direct => return None,
+            _ => dynamic,
+        };
+        let object = go.heap.object(go.memory().addr(at).ok()?)?;
+        let own = types.get(ty).descriptor.and_then(|at| types.pointer_words(at));
+        let bits = go.heap.pointer_words(object.base);
+        let large = go.heap.rounded(types.get(ty).size, true) == object.size;
+        let alike = own.zip(bits).is_none_or(|(own, bits)| own & !bits == 0);
+        let holder =
+            Holder { ty: Some((ty, TypedBy::Interface)), ..Holder::untyped(String::new()) };
+        (large && alike).then_some(holder)
     }
 
     /// The type of map that the word before says, `offset` bytes into an object, if the two are an
