@@ -18,7 +18,7 @@ pub fn scan(go: &Go<'_>, findings: &mut Findings) {
     go.progress.begin("scanning the heap for maps", 0);
     let size = go.heap.rounded(go.shape.header_size(), true);
     let met: FxHashSet<Addr> = findings.maps.iter().map(|found| found.addr).collect();
-    let types = MapTypes::new(go);
+    let types = MapTypes::new(go).beside(&findings.maps);
     let Findings { maps, guesses, .. } = &mut *findings;
     let mut scanner = Scanner::new(go, &met, |addr, array| {
         let Some(typing) = types.of(addr, array) else { return };

@@ -48,8 +48,9 @@ pub const MAX_CANDIDATES: usize = 256;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Guess {
     /// The likeliest types, at most [`MAX_CANDIDATES`]: those first with the least that
-    /// contradicts them, then with the most that agrees, then those that the code uses most, then
-    /// those that programs use most.
+    /// contradicts them, then with the most that agrees, then those of which most maps are known (of
+    /// what only the scan finds), then those that the code uses most, then those that programs use
+    /// most.
     pub candidates: Vec<Candidate>,
     /// How many there are.
     pub total: usize,
@@ -120,7 +121,8 @@ impl MapTypes<'_, '_> {
         candidates.sort_by_cached_key(|one| {
             let Why { wrong, right, odd, uses, .. } = one.why;
             let agrees = i64::from(right) - i64::from(odd);
-            (wrong, Reverse(agrees), Reverse(uses), self.rank(one.ty))
+            let known = self.known.get(&one.ty).copied().unwrap_or(0);
+            (wrong, Reverse(agrees), Reverse(known), Reverse(uses), self.rank(one.ty))
         });
     }
 

@@ -23,7 +23,7 @@ use std::rc::Rc;
 use mapscope_target::{Addr, MemoryExt};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::TypedBy;
+use super::{Found, TypedBy};
 use crate::Go;
 use crate::maps::{Damage, Placement};
 use crate::types::{TypeId, spelt};
@@ -47,6 +47,8 @@ pub(super) struct MapTypes<'g, 'a> {
     hashes: Hashes<'g, 'a>,
     leads: Leads,
     shaped: Shaped,
+    /// How many maps of each type are known already.
+    known: FxHashMap<TypeId, u32>,
     /// What a map may be of which nothing tells.
     any: OnceCell<Option<Rc<Guess>>>,
     /// Guesses made: many maps share one.
@@ -132,11 +134,20 @@ impl<'g, 'a> MapTypes<'g, 'a> {
             hashes: Hashes::new(go),
             leads: Leads::default(),
             shaped: Shaped::default(),
+            known: FxHashMap::default(),
             any: OnceCell::new(),
             guesses: RefCell::default(),
             ranks: RefCell::default(),
             unfit: Cell::default(),
         }
+    }
+
+    /// The same, where these maps are known already: others are likely to be of their types.
+    pub(super) fn beside(mut self, maps: &[Found]) -> MapTypes<'g, 'a> {
+        for ty in maps.iter().filter_map(|map| map.ty) {
+            *self.known.entry(ty).or_default() += 1;
+        }
+        self
     }
 
     fn listed(&self) -> &Listed {
