@@ -395,7 +395,11 @@ impl<'g, 'a> MapTypes<'g, 'a> {
         self.sort(&mut candidates);
         let typing = match candidates.as_slice() {
             [one] => Typing::known(one.ty, TypedBy::Elimination),
-            [one, other, ..] if one.why.uses > 0 && other.why.uses == 0 && self.alike(types) => {
+            [one, others @ ..]
+                if one.why.uses > 0
+                    && others.iter().all(|other| other.why.uses == 0)
+                    && self.alike(types) =>
+            {
                 Typing::known(one.ty, TypedBy::Elimination)
             }
             _ => Typing { guess: Some(self.shared(Guess::new(candidates))), ..Typing::UNKNOWN },
