@@ -1,6 +1,10 @@
 //! What a call tells of its arguments and results.
 
+use std::ops::Range;
+
 use mapscope_binary::{FileVa, Pclntab};
+
+use super::effect::Number;
 
 /// A function, by what a call of it tells. Registers are numbered in the order of arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,17 +63,23 @@ pub(super) struct Callees {
     first: Vec<u32>,
     /// The parts are so many bits long.
     part: u32,
+    /// The code of functions that are called anywhere within, and write no general registers but those of
+    /// their arguments.
+    duff: Vec<Range<FileVa>>,
 }
 
 impl Callees {
     pub(super) fn of(table: &Pclntab<'_>) -> Callees {
-        let (mut entries, mut callees) = (Vec::new(), Vec::new());
+        let (mut entries, mut callees, mut duff) = (Vec::new(), Vec::new(), Vec::new());
         for func in table.funcs().take(MAX_FUNCS) {
             let entry = func.entry().offset_from(table.text()).and_then(|at| at.try_into().ok());
             let Some(entry) = entry.filter(|entry| entries.last().is_none_or(|last| last < entry))
             else {
                 continue;
             };
+            if DUFF.contains(&func.name()) {
+                duff.push(func.entry()..func.end());
+            }
             entries.push(entry);
             callees.push(match func.is_assembly() && !func.name().contains(BARRIER) {
                 true => Callee::Opaque,
@@ -77,7 +87,7 @@ impl Callees {
             });
         }
         let (first, part) = parts(&entries);
-        Callees { text: table.text(), entries, callees, first, part }
+        Callees { text: table.text(), entries, callees, first, part, duff }
     }
 
     /// How many there are: the numbers are below.
@@ -92,6 +102,11 @@ impl Callees {
         let (first, end) = (*self.first.get(part)? as usize, *self.first.get(part + 1)? as usize);
         let index = first + self.entries[first..end].binary_search(&offset).ok()?;
         Some((FuncId(index as u32), self.callees[index]))
+    }
+
+    /// Whether a call of `va` zeroes or copies memory, and keeps all registers but [`DUFF_WRITES`].
+    pub(super) fn is_duff(&self, va: FileVa) -> bool {
+        self.duff.iter().any(|code| code.contains(&va))
     }
 
     /// The function that begins at `entry`, if it is the program's own.
@@ -113,6 +128,13 @@ fn parts(entries: &[u32]) -> (Vec<u32>, u32) {
     first.push(entries.len() as u32);
     (first, part.min(31))
 }
+
+/// Zeroes memory, and copies it: called at the instruction from which on as much is left as is needed
+/// (runtime/duff_amd64.s).
+const DUFF: [&str; 2] = ["runtime.duffzero", "runtime.duffcopy"];
+
+/// The general registers that these write: RDI and RSI.
+pub(super) const DUFF_WRITES: [Number; 2] = [7, 6];
 
 const BARRIER: &str = "gcWriteBarrier";
 

@@ -3,7 +3,7 @@
 use mapscope_binary::FileVa;
 
 use super::body::Body;
-use super::callee::{Callee, FuncId};
+use super::callee::{Callee, DUFF_WRITES, FuncId};
 use super::holds::Holds;
 use super::instance::Instance;
 use super::place::PlaceId;
@@ -73,6 +73,10 @@ impl Body<'_, '_, '_> {
     }
 
     pub(super) fn call(&mut self, entry: FileVa) {
+        if self.sweep.callees.is_duff(entry) {
+            let registers = DUFF_WRITES.into_iter();
+            return registers.for_each(|one| self.registers.set(one, Content::Unknown));
+        }
         let known = self.sweep.callees.get(entry);
         let callee = known.map_or(Callee::Opaque, |(_, callee)| callee);
         let plain = known.filter(|_| callee == Callee::Plain).map(|(func, _)| func);

@@ -74,13 +74,14 @@ pub(super) fn name(go: &Go<'_>, types: &MapTypes<'_, '_>, findings: &mut Finding
         return;
     }
     // A path is a help: where something cannot be read the map is listed all the same.
-    let (found, unread) = go.apart(|| {
-        let mut search = Search::new(go, Look::Holders, wanted);
-        search.run();
-        search.typed_objects()
-    });
+    let mut search = Search::new(go, Look::Holders, wanted);
+    let ((), unread) = go.apart(|| search.run());
     findings.unread_holders = unread as u64;
-    for (map, holder) in found {
+    if go.image.debug.is_none() {
+        // What the map may be depends on what holds it.
+        go.lose(unread);
+    }
+    for (map, holder) in search.typed_objects() {
         let held = findings.trail.root(holder.path);
         let Some(map) = findings.maps.get_mut(map) else { continue };
         map.held = Some(held);

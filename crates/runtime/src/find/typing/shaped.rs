@@ -137,16 +137,15 @@ impl MapTypes<'_, '_> {
     /// contradicts it.
     fn agrees(&self, held: &Held, shape: &Shape) -> Option<u32> {
         let at = held.object.checked_add(shape.at)?;
-        let ((why, fit), _) = self.go.apart(|| {
-            let (mut why, mut bools) = (Why::default(), 0);
-            self.value(at, shape.ty, &mut why, &mut bools);
-            let fit = if why.wrong > 0 {
-                Fit::No
-            } else {
-                are_values(self.go, [at].into_iter(), shape.ty).0
-            };
-            (why, fit)
-        });
+        let (mut why, mut bools) = (Why::default(), 0);
+        let mut lost = self.value(at, shape.ty, &mut why, &mut bools);
+        let mut fit = Fit::No;
+        if why.wrong == 0 {
+            let (is_one, more) = are_values(self.go, [at].into_iter(), shape.ty);
+            (fit, lost) = (is_one, lost + more);
+        }
+        // It would tell of the map whether the object is one.
+        self.go.lose(lost);
         (fit != Fit::No).then(|| why.right.saturating_sub(why.odd))
     }
 
