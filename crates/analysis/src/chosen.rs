@@ -138,8 +138,16 @@ fn is_bare(key: &str) -> bool {
         && !key.contains(['{', '('])
 }
 
+/// Whether a name looks like an address as crash texts have it, without what it begins with.
+fn is_bare_address(name: &str) -> bool {
+    name.len() >= 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 pub(crate) fn not_found(error: NameError) -> Error {
     let hint = match &error {
+        NameError::NoGlobal { name, .. } if is_bare_address(name) => {
+            Some(format!("an address begins with 0x: did you mean 0x{name}?"))
+        }
         NameError::NoGlobal { nearest, .. } | NameError::NoField { nearest, .. } => {
             match nearest.is_empty() {
                 true => None,

@@ -7,6 +7,7 @@ use mapscope_analysis::Autopsy;
 use super::analyse;
 use crate::args::{OpenArgs, OutputArgs, TargetArgs};
 use crate::exit::Outcome;
+use crate::failure::Failure;
 use crate::open::{Manner, log};
 use crate::session::Session;
 
@@ -58,6 +59,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if log::is_log(&args.target) {
         return log::autopsy(&args.target, args.crash, &args.how, &Session::start(&args.output)?);
+    }
+    if args.crash.is_some() {
+        return Err(Failure::new("--crash chooses among the crashes of a log, and this is none")
+            .hint("a core is of one crash: leave --crash out")
+            .into());
     }
     let target = TargetArgs { target: args.target.clone(), how: args.how.clone() };
     let source = |file: &str| source(args.source.as_deref(), file);

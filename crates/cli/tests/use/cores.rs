@@ -57,6 +57,8 @@ fn a_core_and_its_executable() {
     let marker = b"Go\0\0";
     let at = bytes.windows(4).position(|w| w == marker).expect("the note of the build id") + 4;
     bytes[at] ^= 1;
+    let core = crashed.core.to_str().expect("UTF-8");
+    run(["autopsy", core, "--crash", "1"]).fails("--crash chooses among the crashes of a log");
     let other = crashed.dir.file("other", &bytes);
     let other = other.to_str().expect("UTF-8");
     let refused = ls(&crashed.core, &["--exe", other]);

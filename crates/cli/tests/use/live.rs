@@ -217,6 +217,7 @@ fn a_map_that_is_none() {
     let pid = child.id().to_string();
     run(["show", &pid, "main.insertd"])
         .fails("no global variable is named main.insertd\n  hint: did you mean ");
+    run(["show", &pid, "c000123456"]).fails("did you mean 0xc000123456?");
     run(["entries", &pid, "0x10"]).fails("there is no map at 0x10\n  hint: ");
     run(["entries", &pid, "main.inserted"]).fails("it is no map");
     for map in ["", "main.", "main.inserted[", "main.inserted[99999999]", "main.inserted[0].x", "§"]

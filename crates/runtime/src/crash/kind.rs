@@ -72,8 +72,19 @@ impl Kind {
         if message.contains("small map with no empty slot") {
             return Kind::SmallMapFull;
         }
-        let known = TEXTS.iter().find(|(text, _)| message.contains(text));
-        known.map_or(Kind::Other, |(_, kind)| *kind)
+        let says = |(text, kind): &&(&str, Kind)| {
+            let mut after = message.match_indices(text).map(|(at, _)| &message[at + text.len()..]);
+            after.any(|after| !kind.ends_its_line() || is_end(after))
+        };
+        TEXTS.iter().find(says).map_or(Kind::Other, |(_, kind)| *kind)
+    }
+
+    /// Whether the runtime says nothing after its words: a longer message is the program's own.
+    fn ends_its_line(self) -> bool {
+        use Kind::{ConcurrentClone, ConcurrentIteration, ConcurrentReadWrite, ConcurrentWrites};
+        let concurrent =
+            [ConcurrentWrites, ConcurrentReadWrite, ConcurrentIteration, ConcurrentClone];
+        self == Kind::NilMapWrite || concurrent.contains(&self)
     }
 
     /// What the runtime says of it, where that is the same words each time and in every release.
@@ -168,6 +179,13 @@ impl Kind {
     }
 }
 
+/// Whether a sentence ends before `after`: what follows is no word of it, but what a logger adds.
+fn is_end(after: &str) -> bool {
+    let word = after.split_whitespace().next().unwrap_or_default();
+    let goes_on = word.starts_with(|c: char| c.is_alphanumeric() || ",;:".contains(c));
+    !goes_on || word == "goroutine" || word.contains('=')
+}
+
 /// What to do about a death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advice {
@@ -234,6 +252,12 @@ mod tests {
             ("all goroutines are asleep - deadlock!", Kind::Deadlock),
             ("runtime error: index out of range [5] with length 3", Kind::RuntimeError),
             ("of something else", Kind::Other),
+            ("assignment to entry in nil map [recovered, repanicked]", Kind::NilMapWrite),
+            ("handler: assignment to entry in nil map\" path=/x", Kind::NilMapWrite),
+            ("assignment to entry in nil map goroutine 1 [running]:", Kind::NilMapWrite),
+            ("assignment to entry in nil map path=/x", Kind::NilMapWrite),
+            ("assignment to entry in nil map, says the user", Kind::Other),
+            ("concurrent map writes are what we fear", Kind::Other),
         ];
         for (message, kind) in cases {
             assert_eq!(Kind::of(message), kind, "{message}");

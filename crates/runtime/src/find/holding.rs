@@ -73,12 +73,11 @@ pub(super) fn name(go: &Go<'_>, types: &MapTypes<'_, '_>, findings: &mut Finding
     if wanted.is_empty() || go.progress.cancelled() {
         return;
     }
-    // A path is a help: where something cannot be read the map is listed all the same.
+    // Where something cannot be read the map is listed all the same. What was found lacks nothing.
     let mut search = Search::new(go, Look::Holders, wanted);
     let ((), unread) = go.apart(|| search.run());
-    findings.unread_holders = unread as u64;
-    if go.image.debug.is_none() {
-        // What the map may be depends on what holds it.
+    // Without DWARF, what the map may be depends on what holds it.
+    if go.image.debug.is_none() || !search.wanted.is_empty() {
         go.lose(unread);
     }
     for (map, holder) in search.typed_objects() {

@@ -135,8 +135,6 @@ pub struct Findings {
     /// Objects of the heap that may be headers of maps by what is in them, but whose storage fits no
     /// type that is known, and is not sure to be of a map: they are not among `maps`.
     pub unfit: u64,
-    /// Reads that failed while it was looked for what holds the maps that the scan found.
-    pub unread_holders: u64,
 }
 
 /// Looks for the map at `sought` alone: what leads to it from a root, else all that [`all`] finds.

@@ -69,17 +69,19 @@ impl Why {
     /// The reasons, in a few words.
     pub fn words(&self) -> String {
         let mut words = Vec::new();
-        let mut tell = |count: u32, what: &str| {
-            if count > 0 {
-                words.push(format!("{count} {what}"));
-            }
+        let mut tell = |count: u32, one: &str, several: &str| match count {
+            0 => {}
+            1 => words.push(format!("1 {one}")),
+            _ => words.push(format!("{count} {several}")),
         };
-        tell(self.keys, "keys hash to where they lie");
-        tell(self.right, "words are what it says");
-        tell(self.wrong, "words are not");
-        tell(self.odd, "are unusual for it");
-        tell(self.holders, "types with such a map fit what holds it");
-        tell(self.uses, "places of the code use it");
+        tell(self.keys, "key hashes to where it lies", "keys hash to where they lie");
+        tell(self.right, "word is what it says", "words are what it says");
+        tell(self.wrong, "word is not", "words are not");
+        tell(self.odd, "is unusual for it", "are unusual for it");
+        let fits =
+            ["type with such a map fits what holds it", "types with such a map fit what holds it"];
+        tell(self.holders, fits[0], fits[1]);
+        tell(self.uses, "place of the code uses it", "places of the code use it");
         words.join(", ")
     }
 }

@@ -73,6 +73,9 @@ const MAX_DEPTH: u32 = 16;
 /// Types that one object is held against.
 const MAX_SHAPES: usize = 256;
 
+/// More types than this no program has.
+const MAX_TYPES: usize = 1 << 22;
+
 /// So many bytes of an object that fit a type are no accident.
 const MANY: u64 = 32;
 
@@ -190,18 +193,21 @@ impl MapTypes<'_, '_> {
     fn holding(&self) -> Vec<Holding> {
         let types = &self.go.types;
         let listed = self.listed().types.iter();
-        let storage: Vec<TypeId> = listed
-            .filter_map(|map| Some(types.of_descriptor(types.map(map.ty)?.storage?)))
-            .collect();
-        let ids: FxHashSet<TypeId> = types.ids().chain(storage).collect();
-        let mut ids: Vec<TypeId> = ids.into_iter().collect();
-        ids.sort();
-        let each = ids.into_iter().filter_map(|ty| {
+        for storage in listed.filter_map(|map| types.map(map.ty)?.storage) {
+            types.of_descriptor(storage);
+        }
+        // Reading a type meets those that it is made of: what is known must not depend on what was met
+        // before.
+        let (mut all, mut next) = (Vec::new(), 0);
+        while let Some(ty) = types.ids().nth(next).filter(|_| next < MAX_TYPES) {
+            next += 1;
             let (size, mut maps) = (types.get(ty).size, Vec::new());
             collect(types, ty, 0, MAX_DEPTH, &mut maps);
-            (size > 0 && !maps.is_empty()).then_some(Holding { ty, size, maps })
-        });
-        each.collect()
+            if size > 0 && !maps.is_empty() {
+                all.push(Holding { ty, size, maps });
+            }
+        }
+        all
     }
 }
 
