@@ -78,7 +78,10 @@ impl Parsed {
         let (group, mut rest) = until(inner, '(', ')').ok_or(unclosed)?;
         let mut parsed = Parsed::within(group, 1)?;
         match &mut parsed {
-            Parsed::Path { ops, .. } => steps(&mut rest, inner.len() + 1, ops)?,
+            Parsed::Path { dotted, ops } => {
+                steps(&mut rest, inner.len() + 1, ops)?;
+                join(dotted, ops);
+            }
             Parsed::Addr(_) if rest.is_empty() => {}
             Parsed::Addr(_) => {
                 let at = inner.len() + 1 - rest.len();
@@ -101,6 +104,17 @@ fn steps(rest: &mut &str, whole: usize, ops: &mut Vec<Op>) -> Result<(), SyntaxE
         *rest = after;
     }
     Ok(())
+}
+
+/// The fields that come first are part of the name, as they are where it stands in no brackets.
+fn join(dotted: &mut String, ops: &mut Vec<Op>) {
+    let fields = ops.iter().take_while(|op| matches!(op, Op::Field(_))).count();
+    for op in ops.drain(..fields) {
+        if let Op::Field(name) = op {
+            *dotted += ".";
+            *dotted += &name;
+        }
+    }
 }
 
 fn address(text: &str) -> Option<u64> {
@@ -160,10 +174,13 @@ mod tests {
 
     #[test]
     fn pointers_are_followed_without_being_told() {
-        let field = Op::Field("f".into());
         assert_eq!(Parsed::parse("*main.x"), path("main.x", &[]));
-        assert_eq!(Parsed::parse("(*main.x).f"), path("main.x", std::slice::from_ref(&field)));
-        assert_eq!(Parsed::parse("((main.x)).f"), path("main.x", &[field]));
+        assert_eq!(Parsed::parse("(*main.x).f"), path("main.x.f", &[]));
+        assert_eq!(Parsed::parse("((main.x)).f"), path("main.x.f", &[]));
+        let index = Op::Index("0".into());
+        assert_eq!(Parsed::parse("(*main.x).f[0]"), path("main.x.f", std::slice::from_ref(&index)));
+        let field = Op::Field("f".into());
+        assert_eq!(Parsed::parse("(main.x[0]).f"), path("main.x", &[index, field]));
         assert_eq!(Parsed::parse("(0xc0)"), Ok(Parsed::Addr(0xc0)));
         assert_eq!(Parsed::parse("main.x[`a\"]`]"), path("main.x", &[Op::Index("`a\"]`".into())]));
         for (text, at) in [("(main.x", 0), ("(*main.x)f", 9), ("(0xc0).f", 6), ("*", 1)] {
