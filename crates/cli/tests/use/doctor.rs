@@ -180,7 +180,7 @@ fn in_a_container() {
     let Some(program) = crashes(NAME) else { return };
     let root = Dir::new(NAME);
     crate::common::copy(&program, &root.path().join("crashes"));
-    for dir in ["proc", "work"] {
+    for dir in ["proc", "srv"] {
         std::fs::create_dir(root.path().join(dir)).expect("a directory");
     }
     let mut probe = Command::new("unshare");
@@ -190,7 +190,7 @@ fn in_a_container() {
     }
     let mut command = Command::new("sh");
     // The shell that execs unshare is not in the new PID namespace; its child, the program, is.
-    let script = "ulimit -c unlimited; exec unshare -mpf --kill-child --root=\"$0\" --wd=/work /crashes nil-field";
+    let script = "ulimit -c unlimited; exec unshare -mpf --kill-child --root=\"$0\" --wd=/srv /crashes nil-field";
     command.args(["-c", script]).arg(root.path()).env("GOTRACEBACK", "crash");
     let outside = Target::of(&mut command);
     let children = format!("/proc/{0}/task/{0}/children", outside.0.id());
@@ -201,5 +201,5 @@ fn in_a_container() {
     let place = said.lines().find(|line| line.starts_with(PLACE)).expect("a place");
     let there =
         place.starts_with(&format!("{PLACE},ok")) || place.starts_with(&format!("{PLACE},\"ok"));
-    assert!(there && place.contains("/work/core"), "{place}");
+    assert!(there && place.contains("/srv/core"), "{place}");
 }
