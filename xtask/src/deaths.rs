@@ -3,12 +3,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::cores;
 use crate::fixtures::checkout;
-use crate::pins::{PINS, Pin};
+use crate::pins::{self, Pin};
 use crate::place::Place;
 use crate::process::quiet;
 use crate::recordings::{cargo, pack, sizes};
@@ -56,17 +57,14 @@ const fn build(
 /// Records every death of the releases `only` names anew.
 pub(crate) fn all(only: &str) -> Result<()> {
     let of = |build: &'static Build| {
-        let pin = if build.newest { PINS.last() } else { PINS.first() };
-        pin.filter(|pin| pin.is(only)).map(|pin| (pin, build))
+        let pin = if build.newest { pins::newest() } else { pins::oldest() };
+        pin.is(only).then_some((pin, build))
     };
     let builds: Vec<_> = BUILDS.iter().filter_map(of).collect();
     if builds.is_empty() {
         return Ok(());
     }
-    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
-    if pattern.trim() != "core" {
-        bail!("kernel.core_pattern is `{}`, not `core`: no core would be found", pattern.trim());
-    }
+    cores::are_files()?;
     quiet(cargo().args(["build", "--package", "mapscope"]))?;
     let home = checkout().join("recordings/deaths");
     if only.is_empty() && home.exists() {
@@ -123,20 +121,12 @@ fn die(exe: &Path, way: &str) -> Result<PathBuf> {
     if status.success() {
         bail!("{way}: it ends with {status}");
     }
-    core(exe, status)
+    cores::of(home(exe)?).with_context(|| format!("{way}: it ends with {status}"))
 }
 
-/// The core that the kernel has written beside `exe`.
-fn core(exe: &Path, status: ExitStatus) -> Result<PathBuf> {
-    let home = exe.parent().context("the program lies in no directory")?;
-    let is_core = |name: &str| name == "core" || name.starts_with("core.");
-    for entry in fs::read_dir(home)? {
-        let entry = entry?;
-        if entry.file_name().to_str().is_some_and(is_core) {
-            return Ok(entry.path());
-        }
-    }
-    bail!("it left no core ({status})")
+/// Where the program lies, and runs.
+fn home(exe: &Path) -> Result<&Path> {
+    exe.parent().context("the program lies in no directory")
 }
 
 /// A program that is about to die. Dropped, it is killed.
@@ -147,7 +137,7 @@ impl Dying {
     fn start(exe: &Path, way: &str) -> Result<Dying> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "ulimit -c unlimited && exec ./deaths"]).env_clear();
-        command.current_dir(exe.parent().context("the program lies in no directory")?);
+        command.current_dir(home(exe)?);
         command.envs([("DEATH", way), ("GOTRACEBACK", "crash"), ("GOGC", "off")]);
         command.envs([("GODEBUG", "asyncpreemptoff=1"), ("GOMAXPROCS", "2")]);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::cores;
 use crate::fixtures::checkout;
 use crate::pins::{PINS, Pin};
 use crate::place::Place;
@@ -28,7 +29,7 @@ pub(crate) fn sample() -> Result<()> {
     if !exists("zstd", "--version") {
         bail!("zstd is missing (Debian: apt-get install zstd)");
     }
-    core_goes_to_file()?;
+    cores::are_files()?;
     let place = Place::make(Path::new(PLACE))?;
     let exe = place.0.join("sessiond");
     build(&exe)?;
@@ -39,17 +40,6 @@ pub(crate) fn sample() -> Result<()> {
     println!("{}: {size} bytes", samples.display());
     if size > LIMIT {
         bail!("the sample is larger than {LIMIT} bytes");
-    }
-    Ok(())
-}
-
-fn core_goes_to_file() -> Result<()> {
-    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern")?;
-    if pattern.trim() != "core" {
-        bail!(
-            "the kernel writes cores to `{}` (set it: sysctl -w kernel.core_pattern=core)",
-            pattern.trim()
-        );
     }
     Ok(())
 }
@@ -73,9 +63,7 @@ fn crash(place: &Path, exe: &Path) -> Result<PathBuf> {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         bail!("the program left no core ({}):\n{said}", output.status);
     }
-    let names = fs::read_dir(place)?.collect::<Result<Vec<_>, _>>()?;
-    let core = names.iter().find(|e| e.file_name().as_encoded_bytes().starts_with(b"core"));
-    core.map(fs::DirEntry::path).context("the program's core is not where it ran")
+    cores::of(place)
 }
 
 fn pack(file: &Path, to: &Path) -> Result<u64> {

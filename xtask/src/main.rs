@@ -6,6 +6,7 @@ mod bench;
 mod bpf;
 mod cache;
 mod caught;
+mod cores;
 mod deaths;
 mod demo;
 mod fixtures;

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::measure::run;
 use super::questions::{Bench, Check, Dump, about, last};
 use super::table::{Line, Table};
 use super::workload::{Beside, Workload};
+use crate::cores;
 
 /// The ways in which the workload dies when it is told so.
 pub(crate) const HOW: [&str; 2] = ["nil", "race"];
@@ -19,18 +20,13 @@ const EXPLAINED: i32 = 1;
 
 /// Has the workload die, and the kernel write its core into the empty directory `dir`.
 pub(crate) fn die(exe: &Path, scale: u32, how: &str, dir: &Path) -> Result<Dump> {
-    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
-    if pattern.trim() != "core" {
-        bail!("kernel.core_pattern is `{}`, not `core`", pattern.trim());
-    }
+    cores::are_files()?;
     // Left over from a run that was killed.
     let _ = fs::remove_dir_all(dir);
     fs::create_dir_all(dir)?;
     let mut target = Workload::start_in(exe, scale, Beside::Ballast(0), Some(dir))?;
     target.die(how)?;
-    let mut left = dir.read_dir()?.filter_map(Result::ok);
-    let core = left.next().context("the kernel wrote no core")?.path();
-    Ok(Dump { core, exe: exe.to_path_buf(), truth: target.truth.clone() })
+    Ok(Dump { core: cores::of(dir)?, exe: exe.to_path_buf(), truth: target.truth.clone() })
 }
 
 impl Bench {

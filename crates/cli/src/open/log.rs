@@ -109,8 +109,7 @@ fn with_executable(
     };
     let text = &*placed(&go, text);
     let fit = fit(&go, text);
-    let tells = |frame: &FrameText| frame.offset.is_some() || frame.pc.is_some();
-    let stacks = text.goroutines.iter().any(|g| g.frames.iter().any(tells));
+    let stacks = text.goroutines.iter().any(|g| g.frames.iter().any(FrameText::has_place));
     if stacks && !fit.is_same() {
         let wrong = fit.wrong.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
         let said = format!(

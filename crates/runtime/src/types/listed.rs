@@ -2,11 +2,12 @@
 
 use std::cell::OnceCell;
 use std::hash::BuildHasher;
+use std::rc::Rc;
 
 use mapscope_target::{Addr, MemoryExt};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::{Kind, TypeId, Types};
+use super::{Kind, Type, TypeId, Types};
 use crate::module::Module;
 
 /// More links than this are damage.
@@ -60,15 +61,16 @@ impl Types<'_> {
         index.get(&hash(name)).copied().filter(|id| self.linker_name(*id).as_deref() == Some(name))
     }
 
+    /// Every type met so far, and those that they are made of, which reading them meets.
+    pub(crate) fn whole(&self) -> impl Iterator<Item = (TypeId, Rc<Type>)> {
+        let met = (0..MAX_TYPES).map(TypeId).take_while(|id| id.index() < self.len());
+        met.map(|id| (id, self.get(id)))
+    }
+
     fn index(&self) -> FxHashMap<u64, TypeId> {
         self.meet_listed();
         let mut index = FxHashMap::default();
-        let mut next = 0;
-        // Reading a type meets those that it is made of.
-        while (next as usize) < self.len() && next < MAX_TYPES {
-            let id = TypeId(next);
-            next += 1;
-            let ty = self.get(id);
+        for (id, ty) in self.whole() {
             let name = match ty.named {
                 true => self.linker_name(id).map(|name| hash(&name)),
                 false => ty.descriptor.map(|_| hash(&ty.name)),

@@ -51,8 +51,7 @@ pub fn fit(go: &Go<'_>, text: &CrashText) -> Fit {
     let functions = Functions::of(go, text);
     let frames = text.goroutines.iter().flat_map(|goroutine| &goroutine.frames);
     let mut fit = Fit::default();
-    let tells = |frame: &&FrameText| frame.offset.is_some() || frame.pc.is_some();
-    for frame in frames.filter(tells).take(MAX_TRIED) {
+    for frame in frames.filter(|frame| frame.has_place()).take(MAX_TRIED) {
         match (frame.pc, functions.find(frame)) {
             (None, Ok(_)) => fit.good += 1,
             (None, Err(why)) => fit.wrong.push(why),

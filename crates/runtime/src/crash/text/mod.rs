@@ -120,6 +120,13 @@ pub struct FrameText {
     pub pc: Option<u64>,
 }
 
+impl FrameText {
+    /// Whether it tells the instruction at which it stands.
+    pub fn has_place(&self) -> bool {
+        self.offset.is_some() || self.pc.is_some()
+    }
+}
+
 impl CrashText {
     /// The words that it died of; `None` where the text begins behind them.
     pub fn message(&self) -> Option<&str> {

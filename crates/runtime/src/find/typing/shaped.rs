@@ -73,9 +73,6 @@ const MAX_DEPTH: u32 = 16;
 /// Types that one object is held against.
 const MAX_SHAPES: usize = 256;
 
-/// More types than this no program has.
-const MAX_TYPES: usize = 1 << 22;
-
 /// So many bytes of an object that fit a type are no accident.
 const MANY: u64 = 32;
 
@@ -196,18 +193,13 @@ impl MapTypes<'_, '_> {
         for storage in listed.filter_map(|map| types.map(map.ty)?.storage) {
             types.of_descriptor(storage);
         }
-        // Reading a type meets those that it is made of: what is known must not depend on what was met
-        // before.
-        let (mut all, mut next) = (Vec::new(), 0);
-        while let Some(ty) = types.ids().nth(next).filter(|_| next < MAX_TYPES) {
-            next += 1;
-            let (size, mut maps) = (types.get(ty).size, Vec::new());
-            collect(types, ty, 0, MAX_DEPTH, &mut maps);
-            if size > 0 && !maps.is_empty() {
-                all.push(Holding { ty, size, maps });
-            }
-        }
-        all
+        // What is known must not depend on what was met before.
+        let each = types.whole().filter_map(|(id, ty)| {
+            let (size, mut maps) = (ty.size, Vec::new());
+            collect(types, id, 0, MAX_DEPTH, &mut maps);
+            (size > 0 && !maps.is_empty()).then_some(Holding { ty: id, size, maps })
+        });
+        each.collect()
     }
 }
 
