@@ -25,6 +25,9 @@ const CRASHES: &str = "crashes";
 /// What has the maps that programs rarely have: of every build of an executable, with DWARF and stripped.
 const ODD: &str = "odd";
 
+/// What keeps its maps as programs do: of every build of an executable, with DWARF and stripped.
+const HOLDERS: &str = "holders";
+
 /// Builds every variant of the releases `only` names, and answers with their directory.
 ///
 /// The directory is named for the sources it was built from, and `target/fixtures` leads to it.
@@ -87,9 +90,12 @@ fn build(variant: &Variant, home: &Path) -> Result<()> {
         if variant.is_plain() {
             compile_test(variant, CRASHES, draft)?;
         }
-        let odd = variant.mode == Mode::Exe;
-        let odd = if odd { &[Strip::Nothing, Strip::Symbols][..] } else { &[] };
-        odd.iter().try_for_each(|strip| compile(variant, ODD, *strip, draft, &[]))
+        let exe = variant.mode == Mode::Exe;
+        let strips = if exe { &[Strip::Nothing, Strip::Symbols][..] } else { &[] };
+        strips.iter().try_for_each(|strip| {
+            compile(variant, ODD, *strip, draft, &[])?;
+            compile(variant, HOLDERS, *strip, draft, &[])
+        })
     })
 }
 
@@ -186,7 +192,7 @@ pub(crate) fn source_hash() -> Result<String> {
     for part in ["pins.rs", "variants.rs", "fixtures.rs"] {
         hash.update(fs::read(checkout().join("xtask/src").join(part))?);
     }
-    for program in PROGRAMS.into_iter().chain([ANYWHERE, CRASHES, ODD]) {
+    for program in PROGRAMS.into_iter().chain([ANYWHERE, CRASHES, ODD, HOLDERS]) {
         let mut files = fs::read_dir(source_dir().join(program))?
             .map(|entry| entry.map(|entry| entry.path()))
             .collect::<Result<Vec<_>, _>>()?;

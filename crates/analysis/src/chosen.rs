@@ -1,5 +1,7 @@
 //! The one map that an analysis is about.
 
+use std::cell::OnceCell;
+
 use mapscope_report::{Cell, Field};
 use mapscope_runtime::Go;
 use mapscope_runtime::expr::NameError;
@@ -26,27 +28,15 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
-    /// Finds the map that `text` names. An address alone says nothing of the type, so all maps are
-    /// looked for, and the one at that address is it.
+    /// Finds the map that `text` names.
     pub(crate) fn find(go: &Go<'_>, text: &str) -> Result<Chosen, Error> {
-        let named = go.map_named(text).map_err(not_found)?;
-        if named.ty.is_some() {
-            let (addr, ty, path) = (named.addr, named.ty, named.path);
-            return Ok(Chosen { addr, ty, typed_by: "static", path, likely: None });
-        }
-        let findings = find::all(go);
-        let Some(found) = findings.maps.iter().find(|found| found.addr == named.addr) else {
-            return Err(Error::NotFound {
-                message: format!("there is no map at {}", named.addr),
-                hint: Some("`mapscope ls` prints the address of every map".into()),
-            });
-        };
+        let choice = find::choose(go, text, &OnceCell::new()).map_err(not_found)?;
         Ok(Chosen {
-            addr: found.addr,
-            ty: found.ty,
-            typed_by: found.typed_by.word(),
-            path: found.held.map_or_else(String::new, |node| findings.trail.path(go, node)),
-            likely: findings.guesses.get(&found.addr).map(|guess| Likely::of(go, guess)),
+            addr: choice.addr,
+            ty: choice.ty,
+            typed_by: choice.typed_by.word(),
+            path: choice.path,
+            likely: choice.guess.map(|guess| Likely::of(go, &guess)),
         })
     }
 
@@ -143,6 +133,17 @@ fn is_bare_address(name: &str) -> bool {
     name.len() >= 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// Says to name one of these maps by its address.
+fn addresses(maps: &[Addr]) -> String {
+    let shown: Vec<String> = maps.iter().take(MAX_SHOWN).map(Addr::to_string).collect();
+    let more = if maps.len() > shown.len() { ", …" } else { "" };
+    format!("say which by its address: {}{more}", shown.join(", "))
+}
+
+/// Addresses in a hint.
+const MAX_SHOWN: usize = 8;
+
+/// Why there is no such map, and what to do about it.
 pub(crate) fn not_found(error: NameError) -> Error {
     let hint = match &error {
         NameError::NoGlobal { name, .. } if is_bare_address(name) => {
@@ -160,9 +161,11 @@ pub(crate) fn not_found(error: NameError) -> Error {
                 "strings stand in quotes, and in a shell all in others: '{what}[\"{key}\"]'"
             ))
         }
+        NameError::NoMap { .. } => Some("`mapscope ls` prints the address of every map".into()),
+        NameError::Several { maps, .. } => Some(addresses(maps)),
         NameError::Syntax(_) => Some(
             "a map is named by an address (0xc000123456) or by a Go expression from a global \
-             (main.registry.Shards[3].Counts)"
+             (main.registry.Shards[3].Counts), or by a path as ls prints it"
                 .into(),
         ),
         _ => None,

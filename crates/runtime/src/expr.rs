@@ -6,7 +6,7 @@ mod nearest;
 mod parse;
 mod promoted;
 
-use mapscope_target::Fault;
+use mapscope_target::{Addr, Fault};
 
 pub use eval::Named;
 pub use parse::{Op, Parsed, SyntaxError};
@@ -76,5 +76,19 @@ pub enum NameError {
         what: String,
         /// Why.
         fault: Fault,
+    },
+    /// No map was found at an address.
+    #[error("there is no map at {addr}")]
+    NoMap {
+        /// The address.
+        addr: Addr,
+    },
+    /// Several maps are held by what this names.
+    #[error("{} maps are called {what}", .maps.len())]
+    Several {
+        /// The expression.
+        what: String,
+        /// Where they are.
+        maps: Vec<Addr>,
     },
 }

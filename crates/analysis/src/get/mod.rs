@@ -16,7 +16,7 @@ use crate::{Analysis, Error};
 
 /// Looks one key up.
 pub struct Get {
-    /// The map: an address, or a Go expression from a global.
+    /// The map: an address, a Go expression from a global, or a path that `ls` lists.
     pub map: String,
     /// The key, as a Go literal.
     pub key: String,

@@ -26,7 +26,7 @@ pub struct Goroutines<'f> {
     pub function: Option<&'f dyn Fn(&str) -> bool>,
     /// Only goroutines this holds for.
     pub condition: Option<&'f GoroutineCondition<'f>>,
-    /// Only goroutines that hold this map: an address, or a Go expression from a global.
+    /// Only goroutines that hold this map: an address, a Go expression from a global, or a path that `ls` lists.
     pub map: Option<String>,
     /// A row for each goroutine instead of each stack.
     pub each: bool,

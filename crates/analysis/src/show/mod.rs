@@ -20,7 +20,7 @@ use spans::Spans;
 
 /// Shows one map in full.
 pub struct Show {
-    /// The map: an address, or a Go expression from a global.
+    /// The map: an address, a Go expression from a global, or a path that `ls` lists.
     pub map: String,
     /// The type of the map, where it is not known otherwise: `map[string]int`.
     pub map_type: Option<String>,

@@ -14,7 +14,7 @@ use tally::Tally;
 
 /// Verifies one map, or all.
 pub struct Verify {
-    /// The map: an address, or a Go expression from a global; all maps where there is none.
+    /// The map: an address, a Go expression from a global, or a path that `ls` lists; all maps where there is none.
     pub map: Option<String>,
     /// The type of that map, where it is not known otherwise.
     pub map_type: Option<String>,

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
 
-    /// The map: an address, or a Go expression from a global variable
+    /// The map: an address, a Go expression from a global variable, or a path that ls prints
     map: String,
 
     /// The type of the map, where it is not known otherwise

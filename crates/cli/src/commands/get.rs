@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
 
-    /// The map: an address, or a Go expression from a global variable
+    /// The map: an address, a Go expression from a global variable, or a path that ls prints
     map: String,
 
     /// The key, as a Go literal

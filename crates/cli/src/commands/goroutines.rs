@@ -53,7 +53,7 @@ pub(crate) struct Args {
     status: Vec<String>,
 
     /// Only goroutines that hold this map in a frame, a register or a spill slot, how they do, and
-    /// what they are doing to it; an address, or a Go expression from a global variable
+    /// what they are doing to it; an address, a Go expression from a global variable, or a path that ls prints
     #[arg(long, value_name = "MAP")]
     map: Option<String>,
 

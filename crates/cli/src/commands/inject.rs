@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// A process id
     target: String,
 
-    /// The map: an address, or a Go expression that begins with a global
+    /// The map: an address, a Go expression from a global variable, or a path that ls prints
     map: String,
 
     /// Put nil in what holds the map, instead of setting its write mark

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
 
-    /// The map: an address, or a Go expression from a global variable; all where there is none
+    /// The map: an address, a Go expression from a global variable, or a path that ls prints; all where there is none
     map: Option<String>,
 
     /// The type of the map, where it is not known otherwise

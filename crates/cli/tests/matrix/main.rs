@@ -14,6 +14,7 @@ mod library;
 mod lookup;
 mod odd;
 mod packed;
+mod paths;
 mod run;
 mod zoo;
 
@@ -45,6 +46,7 @@ fn trials(variant: &Variant) -> Vec<Trial> {
     if variant.name.ends_with("-exe") {
         trials.push(trial(variant, "broken", broken::broken));
         trials.push(trial(variant, "goroutines", goroutines::goroutines));
+        trials.push(trial(variant, "paths", paths::paths));
         trials.extend(odd::trials(variant));
     }
     if variant.name.ends_with("-exe") || variant.name.ends_with("-cgo") {
@@ -63,6 +65,7 @@ fn trials(variant: &Variant) -> Vec<Trial> {
         if stripped.strip == "-s" && variant.name.ends_with("-exe") {
             trials.push(trial(&stripped, "goroutines", goroutines::goroutines));
             trials.push(trial(&stripped, "alike", alike::alike));
+            trials.push(trial(&stripped, "paths", paths::paths));
         }
         if zoo::no_kernel_core().is_none() && stripped.strip == "-s" {
             trials.push(trial(&stripped, "core", stripped_core));

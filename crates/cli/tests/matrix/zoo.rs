@@ -45,6 +45,12 @@ impl Variant {
         odd.exists().then_some(odd)
     }
 
+    /// The program that keeps its maps as programs do, stripped or not, where it was built.
+    pub(crate) fn holders(&self) -> Option<PathBuf> {
+        let holders = self.dir.join(format!("holders{}", self.strip));
+        holders.exists().then_some(holders)
+    }
+
     /// The same program stripped, where it was built so.
     pub(crate) fn stripped(&self, strip: &'static str) -> Option<Variant> {
         let name = format!("{}{strip}", self.name);
@@ -80,6 +86,13 @@ impl Zoo {
     pub(crate) fn odd(exe: &Path, mode: &str) -> Zoo {
         let mut command = Command::new(exe);
         command.arg(mode).stderr(Stdio::inherit());
+        Zoo::start(command)
+    }
+
+    /// Starts the program that keeps its maps as programs do.
+    pub(crate) fn holders(exe: &Path) -> Zoo {
+        let mut command = Command::new(exe);
+        command.stderr(Stdio::inherit());
         Zoo::start(command)
     }
 

@@ -6,6 +6,7 @@
 //! root reaches any more, and what is held where no type tells.
 
 mod captured;
+mod choose;
 mod coded;
 mod edges;
 mod frames;
@@ -31,6 +32,7 @@ use rustc_hash::FxHashMap;
 pub(crate) use coded::data_name;
 pub(crate) use roots::is_runtime;
 
+pub use choose::{Choice, choose};
 pub use link::{Link, Node, NodeId, Trail};
 pub use scan::scan;
 pub use typing::{Candidate, Guess, MAX_CANDIDATES, Misfit, Why, misfit};
