@@ -14,6 +14,7 @@ mod registers;
 mod scene;
 mod stacks;
 mod unhashable;
+mod whence;
 
 use mapscope_report::{Cell, Column, Field, Sink, Table};
 use mapscope_runtime::Go;

@@ -4,12 +4,12 @@ use mapscope_binary::FileVa;
 use mapscope_report::{Cell, Column, Field, Note, Sink, Table};
 use mapscope_runtime::Go;
 use mapscope_runtime::origin::naming::{By, FieldOf, Named, Namer, What};
-use mapscope_runtime::origin::{Made, Origin};
+use mapscope_runtime::origin::{Made, Origin, Unlisted};
 use mapscope_runtime::types::{Kind, TypeId};
 use mapscope_target::{Addr, MemoryExt};
 
-use super::makers;
 use super::scene::Scene;
+use super::{makers, whence};
 use crate::Error;
 
 /// Says which map was nil.
@@ -34,12 +34,19 @@ pub(super) fn emit(
     };
     let named = namer.name(&origin).filter(|named| is_map(go, named)).or_else(likely);
     let made = namer.made(&origin.made).filter(|named| is_map(go, named));
-    let fields = match &named {
-        Some(named) => known(go, named, made.as_ref()),
-        None => vec![nameless()],
-    };
-    sink.fields("nil", "the map that was nil", &fields)?;
     let field = field(made.as_ref(), named.as_ref());
+    let map = site.map_type().filter(|_| field.is_none());
+    let unlisted = map.and_then(|map| namer.unlisted(&origin.made, map));
+    let mut fields = match (&unlisted, &named) {
+        (Some(unlisted), _) => by_method(unlisted),
+        (None, Some(named)) => known(go, named, made.as_ref()),
+        (None, None) => vec![nameless()],
+    };
+    if field.is_none() {
+        let from = whence::words(scene, site.value(origin.clone()), site.map_type());
+        fields.extend(from.map(|words| Field::new("came_from", "came from", Cell::text(words))));
+    }
+    sink.fields("nil", "the map that was nil", &fields)?;
     if let Some(field) = field {
         emit_holder(scene, &origin, field, sink)?;
         // Stores to items of an array by an index are not told apart from others.
@@ -47,7 +54,7 @@ pub(super) fn emit(
             makers::emit(go, field, global(&origin.made, field), sink)?;
         }
     }
-    if named.is_none() {
+    if named.is_none() && unlisted.is_none() {
         sink.note(Note::warning(format!("which map was nil is not known: {}", how(&origin))))?;
         let all = site.map_type().map(|map| namer.all_in_scope(&origin.made, site.back(), map));
         if let Some(note) = all.and_then(|all| candidates(&all)) {
@@ -142,6 +149,23 @@ pub(super) fn is_map(go: &Go<'_>, named: &Named) -> bool {
         What::Address(_) | What::Items(_) => false,
     }
 }
+
+/// What is known of a field of a receiver whose type the binary does not have.
+fn by_method(field: &Unlisted) -> Vec<Field<'static>> {
+    let Unlisted { holder, offset, indexed } = field;
+    let item = if *indexed { "[…]" } else { "" };
+    let text = format!("(*{holder})+{offset:#x}{item}");
+    vec![
+        Field::new("expression", "expression", Cell::text(text)),
+        Field::new("known_by", "known", Cell::text(BY_METHOD)),
+        Field::new("holder", "field of", Cell::text(holder.clone())),
+        Field::new("offset", "offset", Cell::Uint(*offset)),
+    ]
+}
+
+/// How the struct of [`by_method`] is known, in words.
+const BY_METHOD: &str = "by the code before the call and the name of the method: the binary does not have the \
+                         struct's type";
 
 /// That there is no expression.
 pub(super) fn nameless() -> Field<'static> {

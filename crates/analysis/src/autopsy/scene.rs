@@ -218,6 +218,17 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         self.resolver.value(self.user, origin)
     }
 
+    /// What a value of the function of frame `number` was.
+    pub(super) fn value_in(&self, number: usize, origin: &Origin) -> Option<u64> {
+        self.resolver.value(number, origin)
+    }
+
+    /// The function of frame `number`, and where it stands in the source.
+    pub(super) fn frame(&self, number: usize) -> Option<(&'a str, Option<CodeFrame<'a>>)> {
+        let frame = self.frames.get(number)?;
+        Some((frame.func.name(), frame.lines().into_iter().next()))
+    }
+
     /// The number of the frame of the program's function.
     pub(super) fn user(&self) -> usize {
         self.user
@@ -260,7 +271,7 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
     }
 }
 
-impl<'a> Site<'_, '_, 'a> {
+impl<'g, 'a> Site<'_, 'g, 'a> {
     /// Where argument `number` of the call came from.
     pub(super) fn argument(&self, number: u8) -> Option<Origin> {
         self.body.argument(self.called.back, number)
@@ -276,6 +287,11 @@ impl<'a> Site<'_, '_, 'a> {
             }
             false => scene.resolver.value(self.frame, &self.argument(number)?),
         }
+    }
+
+    /// The map of the call, as its function made it.
+    pub(super) fn value(&self, origin: Origin) -> Followed<'g, 'a> {
+        Followed { frame: self.frame, body: Rc::clone(&self.body), entry: self.entry, origin }
     }
 
     /// Where the call returns to.

@@ -32,6 +32,22 @@ pub(crate) fn receiver(types: &Types<'_>, function: &str) -> Option<Holds> {
     holds(types, written(function)?)
 }
 
+/// What stands for type arguments in the name of a generic type, as in tracebacks.
+pub(crate) const GENERIC: &str = "[...]";
+
+/// The linker's name of the type that the first argument of the function with this name points to, if it
+/// is a method: `example.com/shop.Cart`. Of a generic type `example.com/shop.Cache[...]`: its methods are
+/// named after the shapes of their type arguments.
+pub(crate) fn receiver_type(function: &str) -> Option<String> {
+    let written = written(function)?;
+    let begin = pointer(written)?;
+    let name = written[begin + 2..].strip_suffix(')')?;
+    let name = name
+        .split_once('[')
+        .map_or(Cow::from(name), |(generic, _)| format!("{generic}{GENERIC}").into());
+    Some(format!("{}{name}", unescape(&written[..begin])))
+}
+
 /// How the receiver is written in front of a method's name: `example.com/shop.(*Cart)`,
 /// `example.com/shop.Prices`.
 fn written(function: &str) -> Option<&str> {
@@ -92,6 +108,18 @@ pub(crate) fn unescape(name: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn methods_tell_the_types_of_pointers() {
+        for (function, told) in [
+            ("gopkg.in/yaml%2ev3.(*Node).Kind", Some("gopkg.in/yaml.v3.Node")),
+            ("main.(*Cache[go.shape.string,go.shape.int]).Set", Some("main.Cache[...]")),
+            ("main.Prices.Total", None),
+            ("main.(*Cart).Add.func1", None),
+        ] {
+            assert_eq!(receiver_type(function).as_deref(), told, "{function}");
+        }
+    }
 
     #[test]
     fn receivers_are_written_before_the_method() {

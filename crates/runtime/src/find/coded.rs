@@ -46,7 +46,7 @@ pub(super) fn slots(walker: &mut Walker<'_, '_>, goroutine: &Goroutine, frame: &
 }
 
 /// `data+0x1c40`, by the linker's names of the parts of the data, each from its own begin.
-pub(crate) fn data_name(go: &Go<'_>, at: Addr) -> Option<String> {
+pub fn data_name(go: &Go<'_>, at: Addr) -> Option<String> {
     let parts = ["noptrdata", "data", "bss", "noptrbss"];
     go.modules.iter().find_map(|module| {
         let mut parts = parts.iter().zip(&module.data);

@@ -29,7 +29,7 @@ use std::rc::Rc;
 use mapscope_target::Addr;
 use rustc_hash::FxHashMap;
 
-pub(crate) use coded::data_name;
+pub use coded::data_name;
 pub(crate) use roots::is_runtime;
 
 pub use choose::{Choice, choose};

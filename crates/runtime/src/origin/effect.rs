@@ -149,12 +149,17 @@ impl Body<'_, '_> {
     /// The operand in memory of the instruction at `at`, as what it is computed from.
     pub(super) fn operand(&self, at: usize, deref: bool, budget: &mut Budget) -> Made {
         let i = &self.instructions[at];
+        if budget.open.contains(&at) {
+            return Made::Again;
+        }
         let Some(depth) = budget.depth.checked_sub(1) else { return Made::Unknown };
         if i.segment_prefix() != Register::None {
             return Made::Unknown;
         }
         budget.depth = depth;
+        budget.open.push(at);
         let made = self.computed(at, deref, budget);
+        budget.open.pop();
         budget.depth += 1;
         made
     }

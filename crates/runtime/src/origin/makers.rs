@@ -67,7 +67,7 @@ impl StoreBy {
 const MAX_FUNCTIONS: usize = 4000;
 
 /// What following one value may cost.
-const BUDGET: Budget = Budget { steps: 1 << 13, depth: 6 };
+const BUDGET: Budget = Budget::new(1 << 13, 6);
 
 /// Looks through the code for what makes values of type `holder`, and for what stores to the word
 /// `offset` bytes into such a value: into one that was just made, into the receiver of a method, or

@@ -8,6 +8,7 @@
 
 mod body;
 mod effect;
+mod holder;
 mod listing;
 pub mod makers;
 pub mod naming;
@@ -15,11 +16,13 @@ mod parts;
 pub mod registers;
 mod resolve;
 mod scope;
+mod shapes;
 mod trace;
 
 use mapscope_binary::FileVa;
 
 pub use body::Body;
+pub use holder::Unlisted;
 pub use listing::Listed;
 pub use resolve::Resolver;
 
@@ -101,6 +104,8 @@ pub enum Made {
     },
     /// One of these, depending on the way that the code took.
     Either(Vec<Origin>),
+    /// What it was itself, a round of a loop before: `p` of `p = p.next`.
+    Again,
     /// The code does something with it that is not followed.
     Unknown,
 }
@@ -108,7 +113,7 @@ pub enum Made {
 impl Origin {
     /// The value of which `scale` times this one is a multiple, and how many times in all:
     /// the index itself, and the size of an item.
-    fn stride(&self, scale: u64) -> (&Origin, u64) {
+    pub fn stride(&self, scale: u64) -> (&Origin, u64) {
         let (mut origin, mut scale) = (self, scale);
         while let Made::Times { of, by } = &origin.made {
             (origin, scale) = (of, scale.saturating_mul(*by));
@@ -128,7 +133,7 @@ impl Made {
             _ => false,
         };
         match (self, other) {
-            (Made::Unknown | Made::Either(_), _) => false,
+            (Made::Unknown | Made::Again | Made::Either(_), _) => false,
             (Made::Word { base, index, offset }, Made::Word { base: b, index: i, offset: o })
             | (
                 Made::Inside { base, index, offset },

@@ -89,7 +89,7 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         match made {
             Made::Word { base, index, offset } => self.word(base, index.as_ref(), *offset),
             Made::Inside { base, index, offset } => {
-                let from = self.name(base)?;
+                let from = self.pointer(base)?;
                 self.at(from, index.as_ref(), *offset, false)
             }
             Made::Address(va) => self.global(*va, 0, false),
@@ -118,40 +118,6 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         Some(Named { text, what: What::Value(map), field: None, by: By::Types })
     }
 
-    /// What a map of type `map` is called with which the call that returns to `back` was made, and that was
-    /// loaded through a pointer of which nothing is known: the one struct that has such a field where it was
-    /// loaded from, of those whose fields the code there may use.
-    pub fn likely(&self, made: &Made, back: FileVa, map: TypeId) -> Option<Named> {
-        let Made::Word { base, index: None, offset } = made else { return None };
-        let offset =
-            u64::try_from(*offset).ok().filter(|_| !matches!(base.made, Made::Address(_)))?;
-        let types = &self.go.types;
-        types.meet_listed();
-        // Types that only code leads to are met as it is read.
-        self.go.code();
-        let fits = types.ids().filter_map(|ty| {
-            let part = matches!(types.get(ty).kind, Kind::Struct(_))
-                .then(|| inside(self.go, ty, offset, true))??;
-            (part.ty == map && types.get(ty).named).then_some((ty, part))
-        });
-        let mut fits: Vec<_> = fits.collect();
-        if fits.len() > 1 {
-            fits.retain(|(ty, _)| self.is_own(back, *ty) == Some(true));
-        }
-        let (holder, part) = fits.pop().filter(|(ty, part)| self.may_use(back, *ty, &part.path))?;
-        if !fits.is_empty() {
-            return None;
-        }
-        let name =
-            self.name(base).map_or_else(|| format!("(*{})", types.get(holder).name), |n| n.text);
-        Some(Named {
-            text: name + &part.path,
-            what: What::Value(map),
-            field: part.field(holder, offset),
-            by: By::Elimination,
-        })
-    }
-
     fn word(
         &self,
         base: &Origin,
@@ -162,9 +128,39 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
             (Made::Address(va), None) => self.global(*va, offset, true),
             (Made::Context, None) => self.captured(u64::try_from(offset).ok()?),
             _ => {
-                let from = self.name(base)?;
+                let from = self.pointer(base)?;
                 self.at(from, index, offset, true)
             }
+        }
+    }
+
+    /// A value that is followed: where the code has several ways to set it, what it is by those of which
+    /// the type is known, if that is the same. A variable has one type; nil is of any.
+    fn pointer(&self, origin: &Origin) -> Option<Named> {
+        self.name(origin).or_else(|| {
+            let Made::Either(ways) = &origin.made else { return None };
+            let real = ways.iter().filter(|w| !matches!(w.made, Made::Again | Made::Constant(0)));
+            let each: Option<Vec<Named>> = real.map(|way| self.pointer(way)).collect();
+            let (holds, by) =
+                each?.into_iter().try_fold((None, By::Dwarf), |(holds, by), one| {
+                    let led = self.leads(one.what)?;
+                    let same = holds.is_none_or(|holds| holds == led);
+                    same.then_some((Some(led), by.max(one.by)))
+                })?;
+            Some(Named { by: by.max(By::Types), ..self.told(holds?)? })
+        })
+    }
+
+    /// What a word leads to that is that.
+    fn leads(&self, what: What) -> Option<Holds> {
+        match what {
+            What::Address(ty) => Some(Holds::Pointer(ty)),
+            What::Items(of) => Some(Holds::Slice(of)),
+            What::Value(ty) => match self.go.types.get(ty).kind {
+                Kind::Pointer(to) => Some(Holds::Pointer(to)),
+                Kind::Slice(of) => Some(Holds::Slice(of)),
+                _ => None,
+            },
         }
     }
 

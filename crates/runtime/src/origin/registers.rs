@@ -4,7 +4,7 @@ use iced_x86::Instruction;
 use mapscope_binary::FileVa;
 use mapscope_target::Registers;
 
-use super::effect::gpr;
+use super::effect::{argument_register, gpr};
 use super::naming::dwarf_number;
 use super::{Body, Origin, Spot};
 
@@ -13,6 +13,11 @@ pub const REGISTERS: [&str; 16] = [
     "RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13",
     "R14", "R15",
 ];
+
+/// The register in which a function takes its argument `number`, and returns its result `number`.
+pub fn argument(number: u8) -> Option<&'static str> {
+    REGISTERS.get(usize::from(argument_register(number)?)).copied()
+}
 
 /// The number of the stack pointer.
 pub const STACK_POINTER: u8 = 4;

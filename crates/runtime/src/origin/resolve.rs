@@ -102,7 +102,9 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
                 Some(self.address(number, base, index.as_ref(), *offset, depth)?.0)
             }
             Made::Times { of, by } => self.origin(number, of, depth)?.checked_mul(*by),
-            Made::Context | Made::Result { .. } | Made::Either(_) | Made::Unknown => None,
+            Made::Context | Made::Result { .. } | Made::Either(_) | Made::Again | Made::Unknown => {
+                None
+            }
         }
     }
 

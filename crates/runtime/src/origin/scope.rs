@@ -81,7 +81,7 @@ impl Namer<'_, '_, '_> {
     }
 
     /// The functions in which the call that returns to `back` stands, the innermost inlined one first.
-    fn lines(&self, back: FileVa) -> Vec<String> {
+    pub(super) fn lines(&self, back: FileVa) -> Vec<String> {
         let func = self.go.pclntab().and_then(|table| table.find(self.entry));
         let Some((func, at)) = func.zip(back.0.checked_sub(1)) else { return Vec::new() };
         func.frames(FileVa(at)).iter().map(|line| line.function.to_owned()).collect()

@@ -10,11 +10,19 @@ pub(super) struct Budget {
     /// Instructions looked at: functions of a million bytes with many ways through them do not make
     /// anybody wait.
     pub(super) steps: usize,
-    /// Pointers in pointers, as in `p = p.next` of a loop.
+    /// Pointers in pointers.
     pub(super) depth: u8,
+    /// The instructions whose operands are being followed: in a loop, `p = p.next` leads back to itself.
+    pub(super) open: Vec<usize>,
 }
 
-const BUDGET: Budget = Budget { steps: 1 << 18, depth: 12 };
+impl Budget {
+    pub(super) const fn new(steps: usize, depth: u8) -> Budget {
+        Budget { steps, depth, open: Vec::new() }
+    }
+}
+
+const BUDGET: Budget = Budget::new(1 << 18, 12);
 
 /// Places on the way that are kept for naming.
 const MAX_KEPT: usize = 64;

@@ -83,7 +83,7 @@ impl Types<'_> {
     }
 
     /// `example.com/shop.Cart` for what `reflect` prints as `shop.Cart`.
-    fn linker_name(&self, id: TypeId) -> Option<String> {
+    pub(crate) fn linker_name(&self, id: TypeId) -> Option<String> {
         let ty = self.get(id);
         if !ty.named {
             return ty.descriptor.map(|_| ty.name.clone());
