@@ -26,6 +26,8 @@ pub(super) struct Scene<'f, 'p, 'g, 'a> {
     resolver: Resolver<'f, 'p, 'g, 'a>,
     /// The number of the frame of the innermost function of the program itself.
     user: usize,
+    /// The number of the frame that called the operation of a map: that one, or of a library.
+    caller: usize,
     /// The operation of a map that it called, if it did.
     operation: Option<(Op, Takes)>,
 }
@@ -101,6 +103,7 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
             frames,
             resolver: Resolver::new(go, frames).with_registers(registers),
             user: culprit.user,
+            caller: culprit.caller,
             operation: culprit.operation,
         })
     }
@@ -113,11 +116,11 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
     /// The call of the map operation in which it died, if it did.
     pub(super) fn site(&self) -> Option<Site<'_, 'g, 'a>> {
         let (op, takes) = self.operation?;
-        let frame = self.frames.get(self.user)?;
-        let called = self.frames.get(self.user.checked_sub(1)?)?.func.name();
+        let frame = self.frames.get(self.caller)?;
+        let called = self.frames.get(self.caller.checked_sub(1)?)?.func.name();
         let fast = called.contains("_fast");
         let back = self.go.va_of(frame.pc);
-        self.site_at(self.user, Called { back, op, takes, fast, alive: true })
+        self.site_at(self.caller, Called { back, op, takes, fast, alive: true })
     }
 
     /// The call of a map operation that returned to `back`, in the function of frame `number`.
@@ -234,9 +237,9 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         self.user
     }
 
-    /// Where in memory a value of the program's function was loaded from.
+    /// Where in memory a value of the function that called the operation was loaded from.
     pub(super) fn place(&self, origin: &Origin) -> Option<Addr> {
-        self.resolver.place(self.user, origin)
+        self.resolver.place(self.caller, origin)
     }
 
     /// The operation of a map that the program called, if it did.
@@ -307,6 +310,9 @@ impl<'g, 'a> Site<'_, 'g, 'a> {
             (Takes::Iterator(_), _) => vec!["the iterator"],
             _ => return Vec::new(),
         };
+        if self.called.takes.iterator(self.called.op) == Some(2) {
+            roles.push("the iterator");
+        }
         if !self.called.op.has_key() || roles.len() != 2 {
             return roles;
         }
@@ -322,24 +328,32 @@ impl<'g, 'a> Site<'_, 'g, 'a> {
 
     /// The map, if it was kept.
     pub(super) fn map(&self) -> Option<Addr> {
-        let word = Addr(self.word(self.called.takes.argument()?)?);
-        let map = match self.called.takes {
-            Takes::Iterator(_) => self.scene.go.iterated(word)?.1,
-            _ => word,
+        let given = || match self.called.takes {
+            Takes::Map(_) => self.word(self.called.takes.argument()?).map(Addr),
+            _ => None,
         };
-        (!map.is_null()).then_some(map)
+        given().or_else(|| self.iterated().map(|(_, map)| map)).filter(|map| !map.is_null())
     }
 
-    /// The map's type: the first argument of every map operation but those of iterators.
+    /// What the iterator has that the call is about.
+    fn iterated(&self) -> Option<(TypeId, Addr)> {
+        let iterator = self.called.takes.iterator(self.called.op)?;
+        self.scene.go.iterated(Addr(self.word(iterator)?))
+    }
+
+    /// The map's type: the first argument of every map operation but those of iterators, which have it.
     pub(super) fn map_type(&self) -> Option<TypeId> {
         let go = self.scene.go;
-        let first = Addr(self.word(0)?);
-        if let Takes::Iterator(_) = self.called.takes {
-            return go.iterated(first).map(|(ty, _)| ty);
+        let given = || {
+            let first = Addr(self.word(0)?);
+            let listed = go.modules.iter().any(|module| module.types.contains(&first));
+            let ty = listed.then(|| go.types.of_descriptor(first))?;
+            go.types.map(ty).map(|_| ty)
+        };
+        match self.called.takes {
+            Takes::Iterator(_) => self.iterated().map(|(ty, _)| ty),
+            _ => given().or_else(|| self.iterated().map(|(ty, _)| ty)),
         }
-        let listed = go.modules.iter().any(|module| module.types.contains(&first));
-        let ty = listed.then(|| go.types.of_descriptor(first))?;
-        go.types.map(ty).map(|_| ty)
     }
 
     /// The key, as far as it was kept.

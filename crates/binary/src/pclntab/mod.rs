@@ -5,6 +5,7 @@
 //! tells the two layouts that matter here apart: `0xfffffff0` (Go 1.18, 1.19) and `0xfffffff1`
 //! (since 1.20), where functions gained a start line and inline trees shrank.
 
+mod deferred;
 mod func;
 mod inline;
 mod locate;

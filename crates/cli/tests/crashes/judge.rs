@@ -65,8 +65,10 @@ pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
             _ if !dwarf && NAMES.contains(&key) => unknown.push(key),
             // Go 1.19 makes maps of generic code of the types it compiled the code for.
             Some(got) if key == "type" && got.contains("go.shape") => {}
-            // It may be kept nowhere: what a closure has captured goes when it has been passed on.
-            None if key == "key" && truth["kind"] == "nil map write" => {}
+            // It may be kept nowhere, once it has been passed on.
+            None if key == "key"
+                && truth["kind"] == "nil map write"
+                && truth["captured"] != true => {}
             // Until 1.21 DWARF has a word too many for the place of what an interface holds.
             Some(got) if key == "expr" && truth["name"] == HIDDEN && got.starts_with("(*") => {
                 unknown.push(key);

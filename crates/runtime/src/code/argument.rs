@@ -1,4 +1,5 @@
-//! Where a function keeps an argument: by following the register it came in through the code.
+//! Where a function keeps an argument, or another value: by following the register it came in, or was in,
+//! through the code.
 //!
 //! What a register or a spill slot holds proves nothing by itself: the register may have been used
 //! for something else, the slot may be left over from another call. What the code between the
@@ -39,6 +40,21 @@ pub(crate) enum Kept {
     Slot(i64),
 }
 
+/// What is followed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seed {
+    /// Before this instruction it is there.
+    pub(crate) at: FileVa,
+    /// In the general register of this DWARF number.
+    pub(crate) register: u8,
+}
+
+impl Seed {
+    fn holds(self) -> Holds {
+        Holds { registers: 1 << self.register, slots: Vec::new() }
+    }
+}
+
 /// What holds the argument before one instruction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Holds {
@@ -51,7 +67,17 @@ struct Holds {
 /// of the DWARF number `argument` held as the function began. Empty where that is lost, or the
 /// code cannot be followed.
 pub(crate) fn kept(go: &Go<'_>, func: &Func<'_, '_>, argument: u8, at: FileVa) -> Vec<Kept> {
-    let holds = follow(go, func, argument).and_then(|mut states| states.remove(&at.0));
+    copies(go, func, Seed { at: func.entry(), register: argument }, at)
+}
+
+/// Everything that holds, whichever way led to the instruction `at` of `func`, what the seed's register
+/// held when the code last came by there. Empty where a way leads around it, or the code cannot be
+/// followed.
+pub(crate) fn copies(go: &Go<'_>, func: &Func<'_, '_>, seed: Seed, at: FileVa) -> Vec<Kept> {
+    if at == seed.at {
+        return vec![Kept::Register(seed.register)];
+    }
+    let holds = follow(go, func, seed).and_then(|mut states| states.remove(&at.0));
     let holds = holds.unwrap_or_default();
     let registers = (0..16u8).filter(|number| holds.registers >> number & 1 != 0);
     registers.map(Kept::Register).chain(holds.slots.iter().copied().map(Kept::Slot)).collect()
@@ -60,23 +86,25 @@ pub(crate) fn kept(go: &Go<'_>, func: &Func<'_, '_>, argument: u8, at: FileVa) -
 /// Every slot of the frame of `func` that its code puts the argument in which came in the register of
 /// the DWARF number `argument`, so many bytes from the frame's canonical address.
 pub(crate) fn slots(go: &Go<'_>, func: &Func<'_, '_>, argument: u8) -> Vec<i64> {
-    let states = follow(go, func, argument).unwrap_or_default();
+    let seed = Seed { at: func.entry(), register: argument };
+    let states = follow(go, func, seed).unwrap_or_default();
     let mut slots: Vec<i64> = states.into_values().flat_map(|holds| holds.slots).collect();
     slots.sort_unstable();
     slots.dedup();
     slots
 }
 
-/// What holds the argument before each instruction that can be reached.
-fn follow(go: &Go<'_>, func: &Func<'_, '_>, argument: u8) -> Option<FxHashMap<u64, Holds>> {
+/// What holds it before each instruction that can be reached.
+fn follow(go: &Go<'_>, func: &Func<'_, '_>, seed: Seed) -> Option<FxHashMap<u64, Holds>> {
     let (entry, end) = (func.entry(), func.end());
     let len = end.0.checked_sub(entry.0).filter(|len| *len <= MAX_CODE)?;
     let code = go.image.elf.bytes_at(entry, len)?;
     let decoder = Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE);
     let instructions: FxHashMap<u64, Instruction> =
         decoder.into_iter().map(|i| (i.ip(), i)).collect();
-    let mut follower = Follower { go, func, states: FxHashMap::default(), waiting: Vec::new() };
-    follower.arrive(entry.0, &Holds { registers: 1 << argument, slots: Vec::new() });
+    let mut follower =
+        Follower { go, func, seed, states: FxHashMap::default(), waiting: Vec::new() };
+    follower.arrive(entry.0, &Holds::default());
     let mut info = InstructionInfoFactory::new();
     let mut budget = instructions.len() * MAX_ROUNDS;
     while let Some(ip) = follower.waiting.pop() {
@@ -90,6 +118,7 @@ fn follow(go: &Go<'_>, func: &Func<'_, '_>, argument: u8) -> Option<FxHashMap<u6
 struct Follower<'f, 'a, 'p, 'd> {
     go: &'f Go<'a>,
     func: &'f Func<'p, 'd>,
+    seed: Seed,
     states: FxHashMap<u64, Holds>,
     waiting: Vec<u64>,
 }
@@ -111,7 +140,10 @@ impl Follower<'_, '_, '_, '_> {
 
     /// `None` where nobody can say what comes next.
     fn step(&mut self, i: &Instruction, info: &mut InstructionInfoFactory) -> Option<()> {
-        let mut holds = self.states.get(&i.ip())?.clone();
+        let mut holds = match i.ip() == self.seed.at.0 {
+            true => self.seed.holds(),
+            false => self.states.get(&i.ip())?.clone(),
+        };
         match i.flow_control() {
             FlowControl::Next => self.compute(i, info, &mut holds),
             FlowControl::Call if self.ends(i) => return Some(()),

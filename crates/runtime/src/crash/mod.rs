@@ -134,9 +134,12 @@ impl Crash {
             true => (None, own(frames, 0)?),
             false => place(frames, self.repeats)?,
         };
-        let called = user.checked_sub(1).filter(|at| deadly.is_none_or(|deadly| *at > deadly));
-        let operation = called.and_then(|at| operation(frames.get(at)?.func.name()));
-        Some(Culprit { user, operation })
+        // The outermost: a library may stand between it and the program (`maps.Keys`, `sync.Map`).
+        let operations = (deadly.map_or(0, |deadly| deadly + 1)..user).rev();
+        let called =
+            operations.filter_map(|at| Some((at, operation(frames.get(at)?.func.name())?))).next();
+        let caller = called.map_or(user, |(at, _)| at + 1);
+        Some(Culprit { user, caller, operation: called.map(|(_, operation)| operation) })
     }
 }
 
@@ -171,7 +174,9 @@ fn own(frames: &[Frame<'_, '_>], from: usize) -> Option<usize> {
 pub struct Culprit {
     /// The number of the frame of the program's own function.
     pub user: usize,
-    /// The map operation of the runtime that it called, in the frame before.
+    /// The number of the frame that called the map operation: that one, or of a library that it uses.
+    pub caller: usize,
+    /// The map operation of the runtime that was called, in the frame before.
     pub operation: Option<(Op, Takes)>,
 }
 

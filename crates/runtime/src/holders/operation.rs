@@ -69,6 +69,18 @@ impl Takes {
         let (Takes::Map(register) | Takes::Iterator(register)) = self else { return None };
         [FIRST, SECOND, THIRD].iter().position(|own| *own == register).map(|number| number as u8)
     }
+
+    /// The number of the argument that is the iterator, of a function that does `op`: those that begin an
+    /// iteration take the map, and put it into the iterator before they look at its write mark.
+    pub fn iterator(self, op: Op) -> Option<u8> {
+        match (op, self) {
+            (_, Takes::Iterator(_)) => self.argument(),
+            // `mapiterinit(t *maptype, h *hmap, it *hiter)`, `mapIterStart(t *abi.MapType, m *maps.Map,
+            // it *maps.Iter)`.
+            (Op::Iterate, Takes::Map(SECOND)) => Some(2),
+            _ => None,
+        }
+    }
 }
 
 /// RAX, RBX and RCX, the first three arguments (ABIInternal, cmd/compile/abi-internal.md).

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use super::effect::{argument_register, gpr};
 use super::{Made, Origin, Spot};
 use crate::Go;
+use crate::code::CONTEXT;
 use crate::types::TypeId;
 
 /// The code of one function.
@@ -61,6 +62,11 @@ impl<'g, 'a> Body<'g, 'a> {
         let call = self.call_before(back)?;
         let register = argument_register(number)?;
         Some(self.trace(call, Spot::Register(register)))
+    }
+
+    /// Where the closure came from that the call which returns to `back` was made with.
+    pub(super) fn closure(&self, back: FileVa) -> Option<Origin> {
+        Some(self.trace(self.call_before(back)?, Spot::Register(gpr(CONTEXT)?)))
     }
 
     /// Every call that names the function it calls: the return address, and that function.

@@ -133,10 +133,12 @@ impl Body<'_, '_> {
 
     /// The word of the frame that is the operand in memory of the instruction at `at`.
     pub(super) fn slot_of(&self, at: usize, i: &Instruction) -> Option<i32> {
+        (i.memory_index() == Register::None).then(|| self.frame_place(at, i))?
+    }
+
+    /// The place in the frame that the operand in memory of the instruction at `at` counts from.
+    fn frame_place(&self, at: usize, i: &Instruction) -> Option<i32> {
         let displacement = i32::try_from(i.memory_displacement64() as i64).ok()?;
-        if i.memory_index() != Register::None {
-            return None;
-        }
         let from = match i.memory_base() {
             // It points to where the caller's was saved, below the return address.
             Register::RBP => -16,
@@ -166,15 +168,17 @@ impl Body<'_, '_> {
 
     fn computed(&self, at: usize, deref: bool, budget: &mut Budget) -> Made {
         let i = &self.instructions[at];
-        let (base, offset) = match i.is_ip_rel_memory_operand() {
-            true => {
+        let (base, offset) = match (i.is_ip_rel_memory_operand(), self.frame_place(at, i)) {
+            (true, _) => {
                 let va = FileVa(i.ip_rel_memory_address());
                 if !deref {
                     return Made::Address(va);
                 }
                 (Origin { made: Made::Address(va), kept: Vec::new() }, 0)
             }
-            false => {
+            // An array in the frame.
+            (false, Some(place)) => (Origin { made: Made::Frame(place), kept: Vec::new() }, 0),
+            (false, None) => {
                 let Some(base) = gpr(i.memory_base()) else { return Made::Unknown };
                 let base = self.back(at, Spot::Register(base), budget);
                 (base, i.memory_displacement64() as i64)

@@ -11,13 +11,15 @@ use super::effect::argument_register;
 use super::naming::dwarf_number;
 use super::{Body, Made, Origin, Spot};
 use crate::Go;
-use crate::code::argument;
+use crate::code::argument::{self, Seed};
 use crate::stack::Frame;
 
 /// Callers asked for what a function was called with, and pointers followed.
 const MAX_DEPTH: u8 = 24;
 /// Registers that arguments come in (cmd/compile/abi-internal.md).
 const MAX_ARGUMENTS: u8 = 9;
+/// DWARF's number of the register that has the closure at a function's entry.
+const CONTEXT: u8 = 1;
 
 /// Finds what values were, in the frames of one stack.
 ///
@@ -86,7 +88,7 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
         if let Some(slot) = self.put_down(number, origin) {
             return self.go.memory().u64(offset(frame.cfa, i64::from(slot))?).ok();
         }
-        match &origin.made {
+        let made = match &origin.made {
             Made::Constant(value) => Some(*value),
             Made::Address(va) => Some(self.go.addr_of(*va).0),
             Made::Frame(slot) => Some(offset(frame.cfa, i64::from(*slot))?.0),
@@ -102,10 +104,74 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
                 Some(self.address(number, base, index.as_ref(), *offset, depth)?.0)
             }
             Made::Times { of, by } => self.origin(number, of, depth)?.checked_mul(*by),
-            Made::Context | Made::Result { .. } | Made::Either(_) | Made::Again | Made::Unknown => {
-                None
+            Made::Context => self.closure(number, depth),
+            Made::Result { .. } | Made::Either(_) | Made::Again | Made::Unknown => None,
+        };
+        made.or_else(|| self.copied(number, origin))
+    }
+
+    /// The closure that the function of frame `number` was called with: where its code has put it down,
+    /// what its caller's code called it with, or what was deferred. It is one only if its code is that
+    /// function.
+    fn closure(&self, number: usize, depth: u8) -> Option<u64> {
+        let frame = self.frames.get(number)?;
+        let code = self.go.addr_of(frame.func.entry());
+        let is = |closure: &u64| self.go.memory().addr(Addr(*closure)) == Ok(code);
+        let kept = || {
+            let at = self.stands(number)?;
+            let kept = argument::kept(self.go, &frame.func, CONTEXT, at);
+            kept.iter().find_map(|kept| self.kept(number, *kept))
+        };
+        let called = || {
+            let caller = number.checked_add(1)?;
+            let back = self.go.va_of(self.frames.get(caller)?.pc);
+            self.origin(caller, &self.body(caller)?.closure(back)?, depth)
+        };
+        kept().filter(is).or_else(|| called().filter(is)).or_else(|| self.deferred(number, code))
+    }
+
+    /// The one closure with that code that a function further out has deferred in a slot of its frame.
+    fn deferred(&self, number: usize, code: Addr) -> Option<u64> {
+        let memory = self.go.memory();
+        let outer = self.frames.get(number..)?.iter().skip(1);
+        let mut found = outer.flat_map(|frame| {
+            let slots = frame.func.deferred().into_iter();
+            slots.filter_map(|slot| memory.u64(offset(frame.cfa, -i64::from(slot))?).ok())
+        });
+        let is = |closure: &u64| memory.addr(Addr(*closure)) == Ok(code);
+        let first = found.find(is)?;
+        found.filter(is).all(|other| other == first).then_some(first)
+    }
+
+    /// What lies in a slot of the frame, or is in a register still, that has it too: of what was in a
+    /// register on the only way to its use.
+    fn copied(&self, number: usize, origin: &Origin) -> Option<u64> {
+        let (frame, at) = (self.frames.get(number)?, self.stands(number)?);
+        let (from, register) = self.body(number)?.came_in(origin.kept.first()?)?;
+        let seed = Seed { at: from, register: dwarf_number(register)? };
+        let kept = argument::copies(self.go, &frame.func, seed, at);
+        kept.iter().find_map(|kept| self.kept(number, *kept))
+    }
+
+    /// The word that is kept in frame `number`.
+    fn kept(&self, number: usize, kept: argument::Kept) -> Option<u64> {
+        let frame = self.frames.get(number)?;
+        match kept {
+            argument::Kept::Slot(slot) => self.go.memory().u64(offset(frame.cfa, slot)?).ok(),
+            argument::Kept::Register(register) => {
+                let innermost = number == 0 && frame.exact;
+                let known = self.registers.filter(|known| innermost && known.rip == frame.pc.0)?;
+                known.general.get(usize::from(register)).copied()
             }
         }
+    }
+
+    /// The instruction at which frame `number` stands: the call, not what comes after, as it may be one
+    /// that never returns.
+    fn stands(&self, number: usize) -> Option<FileVa> {
+        let frame = self.frames.get(number)?;
+        let stands = self.go.va_of(frame.pc);
+        if frame.exact { Some(stands) } else { self.body(number)?.call_at(stands) }
     }
 
     /// What frame `number` was called with, where that is in a register still, or it called the next
@@ -136,15 +202,10 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
 
     /// The register of the innermost frame that has what its function was called with.
     fn in_register(&self, frame: &Frame<'p, 'a>, number: usize, argument: u8) -> Option<u64> {
-        let registers = self.registers.filter(|known| number == 0 && known.rip == frame.pc.0)?;
         let register = dwarf_number(argument_register(argument)?)?;
         let kept = argument::kept(self.go, &frame.func, register, self.go.va_of(frame.pc));
-        kept.iter().find_map(|kept| match kept {
-            argument::Kept::Register(number) => {
-                registers.general.get(usize::from(*number)).copied()
-            }
-            argument::Kept::Slot(_) => None,
-        })
+        let mut registers = kept.iter().filter(|kept| matches!(kept, argument::Kept::Register(_)));
+        registers.find_map(|kept| self.kept(number, *kept))
     }
 
     fn address(
@@ -169,10 +230,7 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
     /// use, or, of what the function was called with, one that the code has put it down in.
     fn put_down(&self, number: usize, origin: &Origin) -> Option<i32> {
         let frame = self.frames.get(number)?;
-        let body = self.body(number)?;
-        // Not after the call: it may be one that never returns.
-        let stands = self.go.va_of(frame.pc);
-        let at = if frame.exact { stands } else { body.call_at(stands)? };
+        let (body, at) = (self.body(number)?, self.stands(number)?);
         let loaded = origin.kept.iter().find_map(|kept| match kept.spot {
             // On another way the code may not have been there.
             Spot::Slot(slot) => body.holds(at, slot, &origin.made).then_some(slot),

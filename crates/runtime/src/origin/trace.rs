@@ -1,9 +1,10 @@
 //! The way back.
 
+use mapscope_binary::FileVa;
 use rustc_hash::FxHashSet;
 
 use super::effect::Effect;
-use super::{Body, Made, Origin, Spot};
+use super::{Body, Kept, Made, Origin, Spot};
 
 /// What one answer may cost.
 pub(super) struct Budget {
@@ -26,6 +27,9 @@ const BUDGET: Budget = Budget::new(1 << 18, 12);
 
 /// Places on the way that are kept for naming.
 const MAX_KEPT: usize = 64;
+
+/// Instructions looked at on the only way to a use.
+const MAX_STRAIGHT: usize = 1 << 12;
 
 impl Body<'_, '_> {
     /// Where what `spot` holds before the instruction at `at` came from.
@@ -51,6 +55,26 @@ impl Body<'_, '_> {
             }
         };
         Origin { made, kept: way.kept }
+    }
+
+    /// The first instruction on the only way to `kept` before which a register has the value that is there,
+    /// and that register.
+    pub(super) fn came_in(&self, kept: &Kept) -> Option<(FileVa, u8)> {
+        let find = |ip: FileVa| self.instructions.binary_search_by_key(&ip.0, |i| i.ip()).ok();
+        let (mut at, mut spot) = (find(kept.at)?, kept.spot);
+        let mut came = None;
+        for _ in 0..MAX_STRAIGHT {
+            if let Spot::Register(register) = spot {
+                came = Some((FileVa(self.instructions[at].ip()), register));
+            }
+            let [before] = self.before(at)[..] else { break };
+            match self.effect(before, spot) {
+                Effect::None => at = before,
+                Effect::Copies(from) => (at, spot) = (before, from),
+                _ => break,
+            }
+        }
+        came
     }
 
     /// Follows one way back, to where it was made or where ways meet.
@@ -115,7 +139,7 @@ impl Body<'_, '_> {
 
 /// What was met on the ways back.
 struct Way {
-    kept: Vec<super::Kept>,
+    kept: Vec<Kept>,
     found: Vec<Made>,
     seen: FxHashSet<(usize, Spot)>,
 }

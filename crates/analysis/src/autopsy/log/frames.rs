@@ -52,7 +52,7 @@ pub fn fit(go: &Go<'_>, text: &CrashText) -> Fit {
     let frames = text.goroutines.iter().flat_map(|goroutine| &goroutine.frames);
     let mut fit = Fit::default();
     for frame in frames.filter(|frame| frame.has_place()).take(MAX_TRIED) {
-        match (frame.pc, functions.find(frame)) {
+        match (frame.pc, functions.all(frame)) {
             (None, Ok(_)) => fit.good += 1,
             (None, Err(why)) => fit.wrong.push(why),
             (Some(pc), _) => fit.wrong.push(format!("{pc:#x} is not at line {}", frame.line)),
@@ -80,31 +80,72 @@ impl<'p, 'a> Functions<'p, 'a> {
         self.0.get(linked(name)).map_or(&[], Vec::as_slice)
     }
 
-    /// The function of a frame, and the instruction at which it stands, or why there is none.
-    pub(super) fn find(&self, frame: &FrameText) -> Result<(Func<'p, 'a>, FileVa), String> {
+    /// The function of frame `number`, and the instruction at which it stands; `None` where there is none, or
+    /// several may be meant.
+    pub(super) fn find(
+        &self,
+        go: &Go<'a>,
+        frames: &[FrameText],
+        number: usize,
+    ) -> Option<(Func<'p, 'a>, FileVa)> {
+        let all = self.all(frames.get(number)?).ok()?;
+        match all[..] {
+            [one] => Some(one),
+            _ => self.only(go, all, frames, number),
+        }
+    }
+
+    /// The functions that a frame may be of, and the instruction at which it stands in each, or why there are
+    /// none.
+    fn all(&self, frame: &FrameText) -> Result<Vec<(Func<'p, 'a>, FileVa)>, String> {
         let name = linked(&frame.function);
         let Some(offset) = frame.offset else { return Err(format!("{name} was inlined")) };
         let all = self.0.get(name).ok_or_else(|| format!("there is no {name}"))?;
-        let at = |func: &Func<'_, '_>| {
+        let at = |func: &Func<'p, 'a>| {
             let at = func.entry().checked_add(offset)?;
-            (at <= func.end()).then_some(at)
+            (at <= func.end()).then_some((*func, at))
         };
-        let fits = |func: &Func<'_, '_>| {
+        let long: Vec<_> = all.iter().filter_map(at).collect();
+        if long.is_empty() {
+            return Err(format!("{name} has no +{offset:#x}: it is shorter"));
+        }
+        let fits = |(func, at): &(Func<'_, '_>, FileVa)| {
             let line = |pc: FileVa| func.frames(pc).last().map(|line| line.line);
             // Behind a call, or at the instruction that was interrupted.
-            at(func).is_some_and(|at| {
-                let known = [line(FileVa(at.0.saturating_sub(1))), line(at)];
-                frame.line == 0 || known.contains(&Some(frame.line))
-            })
+            let known = [line(FileVa(at.0.saturating_sub(1))), line(*at)];
+            frame.line == 0 || known.contains(&Some(frame.line))
         };
-        // Instances of generic functions share their name.
-        if let Some(func) = all.iter().find(|func| fits(func)) {
-            return Ok((*func, func.entry().checked_add(offset).unwrap_or(func.entry())));
-        }
-        match all.iter().any(|func| at(func).is_some()) {
+        let fitting: Vec<_> = long.into_iter().filter(fits).collect();
+        match fitting.is_empty() {
             true => Err(format!("{name} has no line {} at +{offset:#x}", frame.line)),
-            false => Err(format!("{name} has no +{offset:#x}: it is shorter")),
+            false => Ok(fitting),
         }
+    }
+
+    /// Of instances of a generic function, which share their name, the one that the frames beside it are about:
+    /// its caller calls it, or it calls what stands above.
+    fn only(
+        &self,
+        go: &Go<'a>,
+        mut all: Vec<(Func<'p, 'a>, FileVa)>,
+        frames: &[FrameText],
+        number: usize,
+    ) -> Option<(Func<'p, 'a>, FileVa)> {
+        let callee = |(func, at): &(Func<'_, '_>, FileVa)| Body::of(go, func)?.callee(*at);
+        let below = frames.iter().skip(number + 1).find(|frame| frame.offset.is_some());
+        let callers = below.and_then(|frame| self.all(frame).ok()).unwrap_or_default();
+        let called: Vec<FileVa> = callers.iter().filter_map(callee).collect();
+        if all.iter().any(|(func, _)| called.contains(&func.entry())) {
+            all.retain(|(func, _)| called.contains(&func.entry()));
+        }
+        if let Some(above) = number.checked_sub(1).and_then(|above| frames.get(above)) {
+            let is = |func: Func<'_, '_>| printed(func.name()) == linked(&above.function);
+            let calls = |one: &_| callee(one).and_then(|va| go.pclntab()?.find(va)).is_some_and(is);
+            if all.iter().any(calls) {
+                all.retain(calls);
+            }
+        }
+        (all.len() == 1).then(|| all.pop())?
     }
 }
 
@@ -145,7 +186,7 @@ impl<'p, 'g: 'p, 'a> Code<'p, 'g, 'a> {
         // which Go does not print.
         let number = frames.iter().position(|frame| frame.offset.is_some())?;
         let (inlined, outer) = (frames.get(..number)?, frames.get(number)?);
-        let (func, at) = table.find(outer).ok()?;
+        let (func, at) = table.find(go, &text.died()?.frames, frame + number)?;
         known(&func, at, outer, inlined).1.then_some(())?;
         let (body, table) = (Body::of(go, &func)?, Rc::clone(table));
         Some(Code { go, body, entry: func.entry(), at, table, frame: frame + number })
@@ -206,6 +247,7 @@ pub(super) fn lines(frames: &[FrameText], code: Option<&Code<'_, '_, '_>>) -> Ve
     let mut lines = Vec::new();
     let mut rest = frames;
     while !rest.is_empty() {
+        let number = frames.len() - rest.len();
         let outer = rest.iter().position(|frame| frame.offset.is_some()).unwrap_or(rest.len());
         let (inlined, from) = rest.split_at(outer);
         let Some((frame, after)) = from.split_first() else {
@@ -213,7 +255,8 @@ pub(super) fn lines(frames: &[FrameText], code: Option<&Code<'_, '_, '_>>) -> Ve
             break;
         };
         rest = after;
-        let Some((func, at)) = code.and_then(|code| code.table.find(frame).ok()) else {
+        let found = code.and_then(|code| code.table.find(code.go, frames, number + outer));
+        let Some((func, at)) = found else {
             lines.extend(inlined.iter().chain([frame]).map(Shown::said));
             continue;
         };

@@ -75,8 +75,8 @@ impl LogAutopsy<'_> {
         if go.is_some() && code.is_none() && self.text.culprit().is_some() {
             missing.push(
                 "the code where it died: Go leaves out of its texts the wrapper in which that call \
-                 was inlined, or the executable has no such line, or the text has but the line, and \
-                 several operations stand there"
+                 was inlined, or the executable has no such line, or several instances of a generic \
+                 function have it, or the text has but the line, and several operations stand there"
                     .into(),
             );
         }

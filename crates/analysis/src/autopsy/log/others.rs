@@ -114,8 +114,10 @@ impl<'t> Other<'t> {
 /// What the code in which a goroutine stands has to do with maps of the type.
 fn work(goroutine: &GoroutineText, code: &Code<'_, '_, '_>) -> Option<String> {
     let map = Call::of(code)?.map_type(code)?;
-    let funcs = own(&goroutine.frames).take(NEAR);
-    let funcs: Vec<_> = funcs.filter_map(|frame| Some(code.table.find(frame).ok()?.0)).collect();
+    let frames = &goroutine.frames;
+    let own = (0..frames.len()).filter(|number| !is_runtime(&frames[*number].function));
+    let find = |number| Some(code.table.find(code.go, frames, number)?.0);
+    let funcs: Vec<_> = own.take(NEAR).filter_map(find).collect();
     let works = works(code.go, map, &funcs);
     let (func, work) = funcs.iter().zip(works).find_map(|(func, work)| Some((func, work?)))?;
     let (name, op) = (func.name(), work.op);
