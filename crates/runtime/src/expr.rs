@@ -1,7 +1,10 @@
 //! Go expressions that name a map: `main.registry.Shards[3].Counts`, or an address.
 
+mod cursor;
 mod elem;
 mod eval;
+mod frame;
+mod hidden;
 mod nearest;
 mod parse;
 mod promoted;
@@ -76,6 +79,20 @@ pub enum NameError {
         what: String,
         /// Why.
         fault: Fault,
+    },
+    /// There is no such goroutine.
+    #[error("there is no goroutine {id}")]
+    NoGoroutine {
+        /// Its number.
+        id: u64,
+    },
+    /// A goroutine has no such variable, as far as is known.
+    #[error("goroutine {goroutine} has nothing called {what}, as far as is known")]
+    NoVariable {
+        /// The goroutine's number.
+        goroutine: u64,
+        /// All that stands behind the number.
+        what: String,
     },
     /// No map was found at an address.
     #[error("there is no map at {addr}")]

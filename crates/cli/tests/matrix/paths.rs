@@ -8,7 +8,7 @@ use mapscope_binary::Elf;
 use mapscope_runtime::expr::NameError;
 use mapscope_runtime::find::{self, choose};
 use mapscope_runtime::{Go, Image, splice};
-use mapscope_target::{Core, Live, Progress, Target as Memory};
+use mapscope_target::{Core, Live, MemoryExt, Progress, Target as Memory};
 use serde_json::Value;
 
 use crate::Scratch;
@@ -52,7 +52,11 @@ fn judge(listed: &Value, target: &dyn Memory, exe: &Path) -> Result<(), Failed> 
     let listing = OnceCell::from(find::all(&go));
     let rows = array(listed, "maps");
     let paths = rows.iter().filter(|row| !row["path"].is_null());
-    let wrong: Vec<String> = paths.filter_map(|row| refused(&go, row, &listing)).collect();
+    let mut wrong: Vec<String> =
+        paths.clone().filter_map(|row| refused(&go, row, &listing)).collect();
+    if go.image.debug.is_some() {
+        wrong.extend(paths.filter_map(|row| unfollowed(&go, row)));
+    }
     agreed(&wrong, &format!("the paths of {}", exe.display()))
 }
 
@@ -67,5 +71,26 @@ fn refused(go: &Go<'_>, row: &Value, listing: &OnceCell<find::Findings>) -> Opti
             None
         }
         Err(error) => Some(format!("{path} of {addr}: {error}")),
+    }
+}
+
+/// Why the path of a row cannot be followed, if it is one that leads on from a variable: no list of all
+/// maps is needed then, and what holds the map is known.
+fn unfollowed(go: &Go<'_>, row: &Value) -> Option<String> {
+    let path = text(row, "path");
+    let places = ["frame+", "object ", "data+", "bss+", " +0x", "…"];
+    let place = path.starts_with(['*', '[']) || places.iter().any(|place| path.contains(place));
+    if place || text(row, "found_by") != "walk" {
+        return None;
+    }
+    match (go.map_named(path), go.map_variable(path)) {
+        (Err(NameError::Several { .. }), _) => None,
+        (Err(error), _) => Some(format!("{path} is not followed: {error}")),
+        (Ok(map), Ok(holder)) => {
+            let held = go.memory().addr(holder.addr);
+            (held != Ok(map.addr)).then(|| format!("{path}: {} holds {held:?}", holder.addr))
+        }
+        // A sync.Map, or in registers: nothing holds a pointer to it.
+        (Ok(_), Err(_)) => None,
     }
 }

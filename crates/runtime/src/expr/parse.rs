@@ -15,6 +15,14 @@ pub enum Parsed {
         /// What follows.
         ops: Vec<Op>,
     },
+    /// A variable of a goroutine, and the steps from it: `goroutine 7 main.worker m.cache`. Where the
+    /// names of function and variable end shows only in the frames there are.
+    Frame {
+        /// The goroutine's number.
+        goroutine: u64,
+        /// All that follows.
+        rest: String,
+    },
 }
 
 /// One step of an expression.
@@ -24,6 +32,10 @@ pub enum Op {
     Field(String),
     /// `[3]`, `["key"]`: an index or a key, as written.
     Index(String),
+    /// `.key(k)`: a key of a map itself, as written.
+    Key(String),
+    /// `{main.run.func1 m}`: a variable that a closure has captured, behind the closure's function.
+    Captured(String),
     /// `.(T)`: the dynamic value, whose type is `T` as reflect prints it.
     Assert(String),
 }
@@ -55,7 +67,11 @@ impl Parsed {
         if let Some(inner) = text.strip_prefix('(') {
             return Parsed::grouped(inner);
         }
-        let end = text.find('[').unwrap_or(text.len()).min(text.find(".(").unwrap_or(text.len()));
+        if let Some((goroutine, rest)) = frame(text) {
+            return Ok(Parsed::Frame { goroutine, rest: rest.to_owned() });
+        }
+        let ends = ["[", ".(", ".key(", "{"].map(|step| text.find(step).unwrap_or(text.len()));
+        let end = ends.into_iter().min().unwrap_or(text.len());
         // The methods in a package path (`main.(*T).f`) are no steps.
         let (dotted, mut rest) = text.split_at(end);
         if dotted.is_empty() {
@@ -82,6 +98,7 @@ impl Parsed {
                 steps(&mut rest, inner.len() + 1, ops)?;
                 join(dotted, ops);
             }
+            Parsed::Frame { rest: inner, .. } => inner.push_str(rest),
             Parsed::Addr(_) if rest.is_empty() => {}
             Parsed::Addr(_) => {
                 let at = inner.len() + 1 - rest.len();
@@ -93,6 +110,23 @@ impl Parsed {
         }
         Ok(parsed)
     }
+}
+
+/// `goroutine 7 main.worker m`, and what stands behind the number.
+fn frame(text: &str) -> Option<(u64, &str)> {
+    let (number, rest) = text.strip_prefix("goroutine ")?.split_once(' ')?;
+    Some((number.parse().ok()?, rest))
+}
+
+/// The steps that `text` consists of.
+///
+/// # Errors
+///
+/// It does not.
+pub(super) fn steps_of(text: &str) -> Result<Vec<Op>, SyntaxError> {
+    let mut ops = Vec::new();
+    steps(&mut &*text, text.len(), &mut ops)?;
+    Ok(ops)
 }
 
 /// The steps that `rest` consists of, the end of a text of so many bytes.
@@ -129,12 +163,20 @@ fn step(rest: &str) -> Result<(Op, &str), &'static str> {
         let (index, after) = until(inner, '[', ']').ok_or("this [ is not closed")?;
         return Ok((Op::Index(index.trim().to_owned()), after));
     }
+    if let Some(inner) = rest.strip_prefix('{') {
+        let (name, after) = until(inner, '{', '}').ok_or("this { is not closed")?;
+        return Ok((Op::Captured(name.to_owned()), after));
+    }
+    if let Some(inner) = rest.strip_prefix(".key(") {
+        let (key, after) = until(inner, '(', ')').ok_or("this ( is not closed")?;
+        return Ok((Op::Key(key.to_owned()), after));
+    }
     if let Some(inner) = rest.strip_prefix(".(") {
         let (ty, after) = until(inner, '(', ')').ok_or("this ( is not closed")?;
         return Ok((Op::Assert(ty.trim().to_owned()), after));
     }
     let Some(name) = rest.strip_prefix('.') else { return Err("a field, [ or .( expected") };
-    let end = name.find(['.', '[']).unwrap_or(name.len());
+    let end = name.find(['.', '[', '{']).unwrap_or(name.len());
     if end == 0 {
         return Err("a field's name expected after the dot");
     }
@@ -173,6 +215,25 @@ mod tests {
     }
 
     #[test]
+    fn what_no_field_names_is_a_step_too() {
+        let (field, index) = (|f: &str| Op::Field(f.into()), |i: &str| Op::Index(i.into()));
+        let captured = Op::Captured("main.run.func1 m".into());
+        assert_eq!(
+            Parsed::parse("main.hooks[0]{main.run.func1 m}.f"),
+            path("main.hooks", &[index("0"), captured.clone(), field("f")])
+        );
+        assert_eq!(Parsed::parse("main.f{main.run.func1 m}"), path("main.f", &[captured]));
+        let key = Op::Key("main.K{1, \")\"}".into());
+        assert_eq!(
+            Parsed::parse("main.m.key(main.K{1, \")\"}).set"),
+            path("main.m", &[key, field("set")])
+        );
+        let frame = |rest: &str| Ok(Parsed::Frame { goroutine: 7, rest: rest.into() });
+        assert_eq!(Parsed::parse("goroutine 7 main.f m[1]"), frame("main.f m[1]"));
+        assert_eq!(Parsed::parse("(goroutine 7 main.f p).m"), frame("main.f p.m"));
+    }
+
+    #[test]
     fn pointers_are_followed_without_being_told() {
         assert_eq!(Parsed::parse("*main.x"), path("main.x", &[]));
         assert_eq!(Parsed::parse("(*main.x).f"), path("main.x.f", &[]));
@@ -190,7 +251,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_its_place() {
-        for (text, at) in [("", 0), ("[1]", 0), ("main.x[1", 6), ("main.x[1]y", 9), ("a[1].", 4)] {
+        for (text, at) in
+            [("", 0), ("[1]", 0), ("main.x[1", 6), ("main.x[1]y", 9), ("a[1].", 4), ("a{f m", 1)]
+        {
             assert_eq!(Parsed::parse(text).map_err(|e| e.at), Err(at), "{text}");
         }
     }

@@ -1,11 +1,34 @@
 //! How a closure holds a captured variable, where DWARF leaves it open.
 
-use mapscope_target::{Addr, Fault, MemoryExt};
+use mapscope_target::{Addr, Fault, MemoryExt, Why};
 
 use crate::Go;
 use crate::closure::Captured;
 use crate::module::Module;
 use crate::types::{Kind, TypeId};
+
+/// Where the captured variable number `i` of the closure at `closure` is; `None` where the closure
+/// holds a nil pointer to it.
+///
+/// # Errors
+///
+/// The closure cannot be read.
+pub(crate) fn captured_at(
+    go: &Go<'_>,
+    closure: Addr,
+    captured: &[Captured],
+    i: usize,
+) -> Result<Option<Addr>, Fault> {
+    let Some(variable) = captured.get(i) else { return Ok(None) };
+    let place = closure.checked_add(variable.offset);
+    let place = place.ok_or(Fault::new(closure, Why::Overflow))?;
+    let next = captured.get(i.saturating_add(1));
+    let next = next.map(|next| next.offset.saturating_sub(variable.offset));
+    match is_pointer(go, place, next, variable)? {
+        false => Ok(Some(place)),
+        true => go.memory().addr(place).map(|target| Some(target).filter(|at| !at.is_null())),
+    }
+}
 
 /// Whether a closure holds, at `place`, a pointer to a variable and not the variable itself.
 /// `next` is how far away the next one it holds is.

@@ -140,7 +140,7 @@ impl Trail {
 }
 
 /// A key in a path: short, as it would stand in Go source.
-fn key_text(go: &Go<'_>, at: Addr, ty: TypeId) -> String {
+pub(crate) fn key_text(go: &Go<'_>, at: Addr, ty: TypeId) -> String {
     let limits = Limits { depth: 2, items: 8, string: 64 };
     Decoder::new(go, limits).at(at, ty).to_string()
 }

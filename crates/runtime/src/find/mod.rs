@@ -29,10 +29,13 @@ use std::rc::Rc;
 use mapscope_target::Addr;
 use rustc_hash::FxHashMap;
 
-pub use coded::data_name;
+pub(crate) use captured::captured_at;
+pub(crate) use link::key_text;
 pub(crate) use roots::is_runtime;
+pub(crate) use typing::is_shape;
 
 pub use choose::{Choice, choose};
+pub use coded::data_name;
 pub use link::{Link, Node, NodeId, Trail};
 pub use scan::scan;
 pub use typing::{Candidate, Guess, MAX_CANDIDATES, Misfit, Why, misfit};

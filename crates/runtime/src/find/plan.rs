@@ -124,15 +124,18 @@ impl Fold<'_, '_> {
 }
 
 fn unfold_special(ty: TypeId, special: &Special, offset: u64, path: &str, items: &mut Vec<Item>) {
-    let mut push =
-        |at: u64, step| items.push(Item { offset: offset + at, step, path: path.into() });
+    let mut push = |at: u64, step| {
+        items.push(Item { offset: offset.saturating_add(at), step, path: path.into() });
+    };
     match special {
         Special::Pointer { offset, to } => push(*offset, Step::Pointer(*to)),
         Special::SyncMap => push(0, Step::SyncMap(ty)),
         Special::Eface => push(0, Step::Interface(true)),
         Special::Pool { arrays, local } => {
-            for (pointer, len) in arrays {
-                push(*pointer, Step::Pool(*local, len - pointer));
+            for ((pointer, len), name) in arrays.iter().zip([".local", ".victim"]) {
+                let step = Step::Pool(*local, len.saturating_sub(*pointer));
+                let path = format!("{path}{name}").into();
+                items.push(Item { offset: offset.saturating_add(*pointer), step, path });
             }
         }
     }

@@ -33,7 +33,7 @@ impl ListedMap {
 
 /// Whether a type is one that stands for all of a shape, in code that instances of generics share.
 /// No map is made of one: the code is passed the real type (`go.shape`, cmd/compile/internal/types).
-pub(super) fn is_shape(name: &str) -> bool {
+pub(crate) fn is_shape(name: &str) -> bool {
     name.contains("go.shape.")
 }
 

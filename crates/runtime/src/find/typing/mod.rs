@@ -34,6 +34,7 @@ pub use fits::{Misfit, misfit};
 use hashes::Hashes;
 use leads::Leads;
 use listed::Listed;
+pub(crate) use listed::is_shape;
 pub(in crate::find) use shaped::Held;
 use shaped::Shaped;
 use subject::Subject;
@@ -439,7 +440,7 @@ impl Go<'_> {
     }
 
     /// The first array of the map whose header is at `addr`, if what is there is a map.
-    pub(super) fn proven(
+    pub(crate) fn proven(
         &self,
         addr: Addr,
         stack: Option<&Range<Addr>>,
