@@ -5,13 +5,13 @@ use std::cell::OnceCell;
 use mapscope_report::{Cell, Field};
 use mapscope_runtime::Go;
 use mapscope_runtime::expr::NameError;
-use mapscope_runtime::find::{self, Misfit};
+use mapscope_runtime::find::{self, Found, Misfit};
 use mapscope_runtime::maps::SyncMap;
 use mapscope_runtime::types::{Special, TypeId};
 use mapscope_target::Addr;
 
-use crate::Error;
 use crate::likely::Likely;
+use crate::{Error, inside};
 
 /// The map that a user named.
 pub(crate) struct Chosen {
@@ -30,7 +30,10 @@ pub(crate) struct Chosen {
 impl Chosen {
     /// Finds the map that `text` names.
     pub(crate) fn find(go: &Go<'_>, text: &str) -> Result<Chosen, Error> {
-        let choice = find::choose(go, text, &OnceCell::new()).map_err(not_found)?;
+        let listing = OnceCell::new();
+        let choice = find::choose(go, text, &listing).map_err(|why| {
+            inside::maps(go, text, &why, listing.get()).unwrap_or_else(|| not_found(why))
+        })?;
         Ok(Chosen {
             addr: choice.addr,
             ty: choice.ty,
@@ -38,6 +41,12 @@ impl Chosen {
             path: choice.path,
             likely: choice.guess.map(|guess| Likely::of(go, &guess)),
         })
+    }
+
+    /// A map that was found, whatever holds it.
+    pub(crate) fn found(found: &Found) -> Chosen {
+        let (addr, ty, typed_by) = (found.addr, found.ty, found.typed_by.word());
+        Chosen { addr, ty, typed_by, path: String::new(), likely: None }
     }
 
     /// The same, read as a map of the type that the user says it is of, if he says one. What is

@@ -11,6 +11,7 @@ mod frame;
 mod get;
 mod goroutines;
 mod inject;
+mod inside;
 mod likely;
 mod ls;
 mod show;

@@ -52,6 +52,27 @@ fn the_sample_holds_what_its_program_made() {
     assert_eq!(pending.map(|row| row["len"].clone()).collect::<Vec<_>>(), [20, 20]);
 }
 
+/// A struct, or a frame, is no map: which maps it has is told, and how to go on.
+#[test]
+fn what_is_no_map_tells_which_maps_it_leads_to() {
+    let files = ["samples/demo/core.zst", "--exe", "samples/demo/exe.zst"];
+    for (named, told) in [
+        ("main.cache", "map[string]main.Page  len 120  main.cache.Pages\n"),
+        ("main.registry", "main.registry.Shards[3].Counts\n"),
+        ("main.registry", "\n  and more\n"),
+        ("goroutine 19 main.work", "goroutine 19 main.work frame+"),
+        ("main.audit", "hint: and no map is reached from it"),
+    ] {
+        for command in ["show", "entries"] {
+            let output = mapscope(&[&[command], &files[..], &[named]].concat());
+            let stderr = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{stderr}");
+            assert!(stderr.contains(told), "no `{told}` in\n{stderr}");
+            assert_eq!(text(&output.stdout), "");
+        }
+    }
+}
+
 /// A byte array that is a key ends where it ends, not where its group does.
 #[test]
 fn keys_that_are_byte_arrays_have_their_length() {

@@ -39,7 +39,7 @@ pub use coded::data_name;
 pub use link::{Link, Node, NodeId, Trail};
 pub use scan::scan;
 pub use typing::{Candidate, Guess, MAX_CANDIDATES, Misfit, Why, misfit};
-pub use walk::{walk, walk_to};
+pub use walk::{walk, walk_to, within};
 
 use crate::Go;
 use crate::types::TypeId;

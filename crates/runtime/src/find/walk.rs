@@ -35,6 +35,15 @@ pub fn walk_to(go: &Go<'_>, sought: Addr) -> Findings {
     Walker { sought: Some(sought), ..Walker::new(go) }.all()
 }
 
+/// The maps that the value of type `ty` at `at`, which is called `name`, leads to: those that are nearest,
+/// not many more than `most`.
+pub fn within(go: &Go<'_>, name: &str, at: Addr, ty: TypeId, most: usize) -> Findings {
+    let mut walker = Walker { most, ..Walker::new(go) };
+    walker.root(name, at, ty);
+    walker.drain();
+    walker.findings
+}
+
 /// Where the roots are, in the order in which they are followed.
 const STAGES: [fn(&mut Walker<'_, '_>); 7] = [
     |walker| roots::globals(walker, false),
@@ -100,7 +109,9 @@ pub(super) struct Walker<'a, 'g> {
     pub(super) doubtful: Vec<Doubtful>,
     /// The walk ends where this map is met.
     sought: Option<Addr>,
-    /// It was.
+    /// It ends where so many maps have been met.
+    most: usize,
+    /// One of both is so.
     reached: bool,
     queue: VecDeque<Work>,
     /// Values that could not be read.
@@ -134,6 +145,7 @@ impl<'a, 'g> Walker<'a, 'g> {
             tried: FxHashMap::default(),
             doubtful: Vec::new(),
             sought: None,
+            most: usize::MAX,
             reached: false,
             queue: VecDeque::new(),
             faults: 0,
@@ -157,6 +169,7 @@ impl<'a, 'g> Walker<'a, 'g> {
     pub(super) fn add(&mut self, found: Found) {
         self.reached |= self.sought == Some(found.addr);
         self.findings.maps.push(found);
+        self.reached |= self.findings.maps.len() >= self.most;
     }
 
     /// From here on roots are of a goroutine's stack.
