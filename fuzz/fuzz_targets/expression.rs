@@ -10,6 +10,10 @@ fuzz_target!(|text: &str| {
         Ok(Parsed::Addr(addr)) => {
             assert_eq!(Parsed::parse(&format!("{addr:#x}")), Ok(Parsed::Addr(addr)));
         }
+        Ok(Parsed::Frame { goroutine, rest }) => {
+            let text = format!("goroutine {goroutine} {rest}");
+            assert_eq!(Parsed::parse(&text), Ok(Parsed::Frame { goroutine, rest }), "{text:?}");
+        }
         Err(error) => assert!(error.at <= text.trim().len()),
     }
 });
@@ -21,6 +25,8 @@ fn again(dotted: &str, ops: &[Op]) {
         match op {
             Op::Field(name) => text += &format!(".{name}"),
             Op::Index(index) => text += &format!("[{index}]"),
+            Op::Key(key) => text += &format!(".key({key})"),
+            Op::Captured(name) => text += &format!("{{{name}}}"),
             Op::Assert(ty) => text += &format!(".({ty})"),
         }
     }
