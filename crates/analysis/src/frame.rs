@@ -1,6 +1,7 @@
 //! What every analysis over maps has in common: the report's frame.
 
 use std::io;
+use std::time::Duration;
 
 use mapscope_report::{Head, Note, Sink, Tail};
 use mapscope_runtime::Go;
@@ -20,13 +21,28 @@ pub(crate) fn held(go: &Go<'_>) -> String {
     format!("the target was let go after {ms:.0} ms, as long as it may be held (--max-pause)")
 }
 
+/// Which pause would have been long enough, as far as that can be told.
+fn enough(go: &Go<'_>) -> String {
+    go.target.enough().map_or_else(String::new, |enough| {
+        format!("; --max-pause {} would have been enough, by an estimate", rounded(enough))
+    })
+}
+
+/// A pause with a half more than was estimated, in two digits, as `--max-pause` takes it.
+fn rounded(enough: Duration) -> String {
+    let ms = enough.as_secs_f64() * 1.5e3;
+    let unit = 10_f64.powf(ms.log10().floor() - 1.0).max(1.0);
+    format!("{:.0}ms", (ms / unit).ceil() * unit)
+}
+
 /// That the target was let go before all had been read.
 fn let_go(go: &Go<'_>) -> String {
     format!(
         "{}, and then {} reads found nothing kept: maps, entries or paths that needed these are \
-         missing or not readable",
+         missing or not readable{}",
         held(go),
-        go.target.missed()
+        go.target.missed(),
+        enough(go)
     )
 }
 

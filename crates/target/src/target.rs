@@ -1,6 +1,7 @@
 //! A process as a whole: its memory and what is known beside it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::{Addr, Mapping, Memory, Thread};
 
@@ -37,6 +38,12 @@ pub trait Target: Memory {
     /// ([`crate::Why::Thawed`]): an answer that needed them is to be had again.
     fn missed(&self) -> usize {
         0
+    }
+
+    /// How long a pause that was cut short would have had to be for all that was asked for, as far as
+    /// what was read in it tells: an estimate.
+    fn enough(&self) -> Option<Duration> {
+        None
     }
 
     /// Forgets what was read of a target that runs: the next read is of the process as it is then.

@@ -102,6 +102,12 @@ impl Cache {
         (self.used * PAGE) as u64
     }
 
+    /// How many pages and lines are kept, or were until they were not read again in time: each is one
+    /// piece of a system call.
+    pub(super) fn pieces(&self) -> usize {
+        self.used + self.lines.len()
+    }
+
     /// Copies what is kept of the bytes at `addr` into `buf`, up to the first page that is not,
     /// and says how many bytes that was.
     pub(super) fn copy(&self, addr: u64, buf: &mut [u8]) -> usize {
@@ -261,8 +267,14 @@ impl Cache {
     }
 
     /// Reads every planned page again, on several processors where there is much. A page that is
-    /// gone by now is no longer kept, nor is any that was not read before `expired` was set.
-    pub(super) fn refresh(&mut self, plan: &Refresh, remote: &Remote, expired: &AtomicBool) {
+    /// gone by now is no longer kept, nor is any that was not read before `expired` was set. Returns how
+    /// many pieces are no longer kept.
+    pub(super) fn refresh(
+        &mut self,
+        plan: &Refresh,
+        remote: &Remote,
+        expired: &AtomicBool,
+    ) -> usize {
         let pieces = plan.pages.chunks(SLAB_PAGES).zip(&mut self.slabs);
         let readers = (pieces.len() / SLABS_A_READER).clamp(1, readers());
         let pieces = Mutex::new(pieces);
@@ -280,10 +292,12 @@ impl Cache {
             });
             others.chain([own]).collect()
         });
-        self.lines.refresh(remote, expired);
+        let lines = self.lines.refresh(remote, expired);
+        let pages = gone.iter().map(Vec::len).sum::<usize>();
         for page in gone.into_iter().flatten() {
             self.set_slot(page, 0);
         }
+        pages + lines
     }
 }
 

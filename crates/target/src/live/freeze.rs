@@ -135,7 +135,8 @@ impl Live {
                 return Err(explain(self.pid, error));
             }
         };
-        cache.refresh(&plan, &self.remote, &self.expired);
+        let dropped = cache.refresh(&plan, &self.remote, &self.expired);
+        self.dropped.store(dropped, Ordering::Relaxed);
         drop(cache);
         let stacks: Vec<_> = threads.iter().filter_map(|t| Some(t.registers?.rsp())).collect();
         self.note_frozen(threads);

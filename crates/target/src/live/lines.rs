@@ -28,6 +28,11 @@ impl Lines {
         self.numbers.len() * (LINE + 8 + 24)
     }
 
+    /// How many lines have places.
+    pub(super) fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
     /// What is kept from `addr` on, up to the end of its line.
     pub(super) fn get(&self, addr: u64) -> Option<&[u8]> {
         if self.numbers.is_empty() {
@@ -68,9 +73,9 @@ impl Lines {
     }
 
     /// Reads every line again. One that is gone by now is no longer kept, nor is any that was not
-    /// read before `expired` was set.
-    pub(super) fn refresh(&mut self, remote: &Remote, expired: &AtomicBool) {
-        let mut done = 0;
+    /// read before `expired` was set. Returns how many are no longer kept.
+    pub(super) fn refresh(&mut self, remote: &Remote, expired: &AtomicBool) -> usize {
+        let (mut done, before) = (0, self.slots.len());
         while done < self.numbers.len() {
             let end = self.numbers.len().min(done + AT_ONCE);
             let now = &self.numbers[done..end];
@@ -79,7 +84,7 @@ impl Lines {
                 for gone in &self.numbers[done..] {
                     self.slots.remove(gone);
                 }
-                return;
+                break;
             }
             if let Some(gone) = now.get(read) {
                 self.slots.remove(gone);
@@ -87,5 +92,6 @@ impl Lines {
             }
             done += read;
         }
+        before - self.slots.len()
     }
 }

@@ -12,7 +12,7 @@ mod tracer;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub use open::OpenLiveError;
 pub use poke::PokeError;
 
 use crate::{Addr, Crash, Fault, Kind, Mapping, Memory, Target, Thread, Why, procfs};
-use cache::Cache;
+use cache::{Cache, PAGE};
 use remote::Remote;
 
 /// What may be kept of a process's memory in any case, unless [`Live::set_cache_limit`] says
@@ -46,6 +46,8 @@ pub struct Live {
     mode: AtomicU8,
     /// The longest that it may be held at a time.
     max_pause: Mutex<Option<Duration>>,
+    /// Pieces that were kept before the last freeze and could not be read again in it.
+    dropped: AtomicUsize,
     /// It was held for so long, and goes on: set by the tracer *before* it lets go, so that what
     /// was read before this was seen to be unset is of the pause.
     expired: Arc<AtomicBool>,
@@ -125,6 +127,23 @@ impl Live {
             // What cannot be read is not missed at the next freeze either.
             let _ = self.read(addr, &mut [0]);
         }
+    }
+
+    /// For how long it would have had to be held at the last freeze, if that was too short: as what was
+    /// read in time took so long, what was not read would have taken its share. An estimate, and rather
+    /// too low: what would have been read of what was not read is not known.
+    fn lacking(&self) -> Option<Duration> {
+        let longest = *self.max_pause.lock().unwrap_or_else(|e| e.into_inner());
+        let longest = longest.filter(|_| self.expired.load(Ordering::Acquire))?;
+        let pieces = self.cache.read().unwrap_or_else(|e| e.into_inner()).pieces();
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        let missed = self.missed.lock().unwrap_or_else(|e| e.into_inner());
+        let mut missed: Vec<u64> = missed.iter().map(|at| at.0 / PAGE as u64).collect();
+        missed.sort_unstable();
+        missed.dedup();
+        let read = pieces.checked_sub(dropped).filter(|read| *read > 0)? as f64;
+        let share = dropped.max(missed.len()) as f64 / read;
+        Duration::try_from_secs_f64(longest.as_secs_f64() * (1.0 + share)).ok()
     }
 
     fn note_missed(&self, addr: Addr) {
@@ -285,6 +304,10 @@ impl Target for Live {
 
     fn missed(&self) -> usize {
         self.missed.lock().unwrap_or_else(|e| e.into_inner()).len()
+    }
+
+    fn enough(&self) -> Option<Duration> {
+        self.lacking()
     }
 }
 

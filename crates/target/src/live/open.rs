@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::{AtomicU8, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use nix::errno::Errno;
@@ -81,6 +81,7 @@ impl Live {
             cache: RwLock::new(Cache::new(cache_limit(), WhenFull::ReadPast)),
             mode: AtomicU8::new(Mode::Running as u8),
             max_pause: Mutex::new(None),
+            dropped: AtomicUsize::new(0),
             expired: Arc::default(),
             mappings: Maps { list, next: OnceLock::new() },
             threads: Mutex::new(None),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::{Addr, Fault, Memory, Target, Why, delegate_target};
 
@@ -90,6 +91,10 @@ impl Target for Recorder<'_> {
 
     fn missed(&self) -> usize {
         self.target.missed()
+    }
+
+    fn enough(&self) -> Option<Duration> {
+        self.target.enough()
     }
 
     fn forget(&self) {

@@ -238,10 +238,13 @@ fn a_process_is_held_no_longer_than_it_may() {
     assert_eq!(child.counts(), frozen, "what was read in the freeze must not change after it");
     assert_eq!(child.live.u64(child.unread).unwrap_err().why, Why::Thawed);
     assert_eq!(child.live.missed(), 1);
+    let enough = child.live.enough();
+    assert!(enough.is_some_and(|enough| enough > longest), "{enough:?}");
     let stopped = pause.finish();
     assert!(stopped >= longest, "{stopped:?}");
     // The next one begins anew.
     child.live.learn();
+    assert_eq!(child.live.enough(), None);
     child.live.set_max_pause(None);
     let pause = child.live.freeze(Freeze::Stop, &Progress::default()).unwrap();
     assert!(!pause.expired());
