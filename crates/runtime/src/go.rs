@@ -335,7 +335,8 @@ impl<'a> Go<'a> {
     /// Both may lie in what moduledata calls types: of what the linker lays down without relocations
     /// that is all (cmd/link/internal/ld/data.go, Go 1.19 to 1.27).
     pub fn described(&self, at: Addr) -> Option<TypeId> {
-        let descriptor = self.itab_type(at).or(Some(at).filter(|at| self.is_linked_type(*at)))?;
+        let itself = || Some(at).filter(|at| self.is_linked_type(*at) && self.types.is_laid(*at));
+        let descriptor = self.itab_type(at).or_else(itself)?;
         let ty = self.types.of_descriptor(descriptor);
         (!matches!(self.types.get(ty).kind, Kind::Unknown(_))).then_some(ty)
     }
@@ -348,7 +349,7 @@ impl<'a> Go<'a> {
     /// executable's own data: it begins with the interface type, then comes the dynamic one
     /// (runtime/runtime2.go, internal/abi/iface.go; Go 1.19 to 1.27).
     fn itab_type(&self, at: Addr) -> Option<Addr> {
-        let va = self.va_of(at);
+        let va = Some(self.va_of(at)).filter(|va| va.0.is_multiple_of(8))?;
         let mut segments = self.image.elf.segments().iter();
         segments
             .find(|s| va.offset_from(s.addr).is_some_and(|o| o < s.file_size))

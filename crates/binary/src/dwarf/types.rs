@@ -111,13 +111,16 @@ impl<'e> Debug<'e> {
         })
     }
 
-    /// The map types that have a name and a run-time descriptor, in no order. Entries that are damaged
-    /// are left out.
-    pub fn maps(&self) -> impl Iterator<Item = TypeRef> + '_ {
-        self.types().map(|(_, ty)| ty).filter(|ty| {
+    /// The map types that have a name and a run-time descriptor, as they stand one behind the other.
+    /// Entries that are damaged are left out.
+    pub fn maps(&self) -> Vec<TypeRef> {
+        let is_map = |ty: &TypeRef| {
             let entry = entry_at(&self.units, ty.0);
             entry.is_ok_and(|(_, entry)| entry.key.is_some() && entry.runtime_type.is_some())
-        })
+        };
+        let mut maps: Vec<_> = self.types().map(|(_, ty)| ty).filter(is_map).collect();
+        maps.sort_unstable();
+        maps
     }
 
     /// The type at a place, behind the typedefs that only give it a name: one with a `go_kind`,

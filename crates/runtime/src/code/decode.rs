@@ -19,7 +19,11 @@ use super::quick::{self, WINDOW};
 const BATCH: usize = 1 << 12;
 
 /// So many batches are made before the first has been read.
-const AHEAD: usize = 3;
+const AHEAD: usize = 8;
+
+/// So many that have been read are handed back together: to wake the other thread takes about as long
+/// as to read a function.
+const TOGETHER: usize = 4;
 
 /// Where the code of a function begins, and its bytes.
 pub(super) type Code<'c> = (FileVa, &'c [u8]);
@@ -35,11 +39,11 @@ pub(super) struct Decoded<'b> {
 pub(super) fn each(codes: &[Code<'_>], mut read: impl FnMut(Decoded<'_>) -> ControlFlow<()>) {
     thread::scope(|scope| {
         let (decoded, ready) = mpsc::channel::<Batch>();
-        let (used, unused) = mpsc::channel::<Batch>();
+        let (used, unused) = mpsc::channel::<Vec<Batch>>();
         let ahead = thread::Builder::new().name("decoder".into());
         let ahead = ahead.spawn_scoped(scope, move || {
             let (mut left, mut info) = (codes.iter(), InstructionInfoFactory::new());
-            for mut batch in unused {
+            for mut batch in unused.into_iter().flatten() {
                 batch.fill(&mut left, &mut info);
                 if decoded.send(batch).is_err() {
                     return;
@@ -49,14 +53,18 @@ pub(super) fn each(codes: &[Code<'_>], mut read: impl FnMut(Decoded<'_>) -> Cont
         if ahead.is_err() {
             return alone(codes, &mut read);
         }
-        // A batch that cannot be sent is one that nobody will ask for.
-        let reuse = |batch| drop(used.send(batch));
-        (0..AHEAD).for_each(|_| reuse(Batch::default()));
+        // Batches that cannot be sent are such that nobody will ask for.
+        let reuse = |batches| drop(used.send(batches));
+        reuse((0..AHEAD).map(|_| Batch::default()).collect());
+        let mut read_up = Vec::new();
         for batch in ready {
             if batch.ends.is_empty() || batch.each(&mut read).is_break() {
                 return;
             }
-            reuse(batch);
+            read_up.push(batch);
+            if read_up.len() == TOGETHER {
+                reuse(std::mem::take(&mut read_up));
+            }
         }
     });
 }

@@ -7,6 +7,7 @@ use super::callee::FuncId;
 use super::facts::Told;
 use super::holds::Holds;
 use super::known::Known;
+use super::node::Node;
 use super::place::PlaceId;
 use super::sweep::Sweep;
 use crate::types::TypeId;
@@ -39,7 +40,7 @@ impl Sweep<'_, '_> {
     /// The same where what is `known` of the receiver of a method of a generic type tells that it
     /// begins with a `sync.Map`, as that is passed on to its methods. Returns the places that are newly
     /// known.
-    pub(super) fn fields_of_instances(&self, known: &mut Known) -> Vec<PlaceId> {
+    pub(super) fn fields_of_instances(&self, known: &mut Known) -> Vec<Node> {
         let Some(map) = self.go.types.listed("sync.Map") else { return Vec::new() };
         let is_known = |place: &PlaceId| match known.of(*place) {
             [Told { holds: Holds::Pointer(ty), .. }] => self.go.types.begins_with(*ty, map),
@@ -48,10 +49,11 @@ impl Sweep<'_, '_> {
         let receivers = self.instances.iter().map(|one| self.places.argument(one.method, 0));
         let own = receivers.filter(is_known).collect();
         let mut fresh = Vec::new();
-        for one in self.alike(own).into_iter().filter(|one| self.is_real(one.place)) {
-            if known.lacks(one.place) {
-                known.set(one.place, [Told::new(one.holds(map), 0)]);
-                fresh.push(one.place);
+        for one in self.alike(own) {
+            let Some(node) = known.nodes().get(one.place) else { continue };
+            if known.lacks(node) {
+                known.set(node, [Told::new(one.holds(map), 0)]);
+                fresh.push(node);
             }
         }
         fresh

@@ -6,7 +6,7 @@
 use super::place::PlaceId;
 
 /// The number of a place that can be told of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Node(u32);
 
 impl Node {
@@ -46,6 +46,28 @@ impl Nodes {
         self.read + self.places.saturating_sub(self.registers)
     }
 
+    /// Those of `pairs` of which both places have numbers.
+    pub(super) fn pairs(
+        &self,
+        pairs: impl Iterator<Item = (PlaceId, PlaceId)>,
+    ) -> Vec<(Node, Node)> {
+        pairs.filter_map(|(from, to)| Some((self.get(from)?, self.get(to)?))).collect()
+    }
+
+    /// The place with this number.
+    pub(super) fn place(&self, node: Node) -> PlaceId {
+        let index = node.index();
+        if index >= self.read {
+            return PlaceId::from_index(index - self.read + self.registers);
+        }
+        let block = self.blocks.partition_point(|(_, before)| *before as usize <= index) - 1;
+        let (mut word, before) = self.blocks[block];
+        for _ in before as usize..index {
+            word &= word - 1;
+        }
+        PlaceId::from_index(block * 64 + word.trailing_zeros() as usize)
+    }
+
     /// The number of `place`, if it has one.
     #[inline]
     pub(super) fn get(&self, place: PlaceId) -> Option<Node> {
@@ -73,6 +95,9 @@ mod tests {
         assert_eq!(named, (0..nodes.len()).collect::<Vec<_>>());
         for (index, read) in read.iter().enumerate() {
             assert_eq!(nodes.get(PlaceId::from_index(index)).is_some(), *read, "{index}");
+        }
+        for place in (0..250).map(PlaceId::from_index) {
+            assert!(nodes.get(place).is_none_or(|node| nodes.place(node) == place), "{place:?}");
         }
         assert_eq!(Nodes::default().get(PlaceId::from_index(0)), None);
     }

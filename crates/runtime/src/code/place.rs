@@ -29,7 +29,6 @@ pub(super) struct PlaceId(u32);
 
 impl PlaceId {
     /// The place with this number.
-    #[cfg(test)]
     pub(super) fn from_index(index: usize) -> PlaceId {
         PlaceId(index as u32)
     }

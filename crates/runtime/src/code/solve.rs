@@ -1,6 +1,6 @@
 //! Carries what is known of places along the flows between them.
 
-use std::rc::Rc;
+use std::thread;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -9,7 +9,7 @@ use super::facts::{Facts, Told};
 use super::graph::Graph;
 use super::holds::Holds;
 use super::known::Known;
-use super::node::Nodes;
+use super::node::{Node, Nodes};
 use super::place::PlaceId;
 use super::sweep::Sweep;
 use super::twins::{self, differ};
@@ -27,15 +27,15 @@ impl Sweep<'_, '_> {
     pub(super) fn solve(mut self) -> Facts {
         self.sync_maps();
         self.spread_read();
-        let nodes = Rc::new(Nodes::of(&self.read, self.places.len()));
-        let mut known = Known::nothing(&nodes);
-        let mut fresh = self.direct(&mut known);
-        let fields = Graph::of(&nodes, self.places.fields());
-        let flows = self.flows.pairs();
-        let both = flows.iter().copied().chain(flows.iter().map(|(from, to)| (*to, *from)));
-        let graph = Graph::of(&nodes, both);
-        let mut apart: Vec<PlaceId> =
-            fresh.iter().copied().filter(|place| known.of(*place).len() > 1).collect();
+        let mut known = Known::nothing(Nodes::of(&self.read, self.places.len()));
+        let places = known.nodes().len();
+        let flows = known.nodes().pairs(self.flows.pairs().iter().copied());
+        let ((fields, mut fresh), graph) = beside(
+            || (self.fields(known.nodes()), self.direct(&mut known)),
+            || Graph::both_ways(places, &flows),
+        );
+        let mut apart: Vec<Node> =
+            fresh.iter().copied().filter(|node| known.at(*node).len() > 1).collect();
         for _ in 0..MAX_TURNS {
             self.spread(&mut known, (&graph, &fields), fresh, &mut apart);
             fresh = self.fields_of_instances(&mut known);
@@ -48,20 +48,25 @@ impl Sweep<'_, '_> {
         self.facts(known)
     }
 
+    /// From each place to the words of what it points to.
+    fn fields(&self, nodes: &Nodes) -> Graph {
+        Graph::of(nodes.len(), nodes.pairs(self.places.fields()).into_iter())
+    }
+
     /// Carries what is newly known along the flows and to fields, until nothing new is known. Where
     /// different maps meet is added to `apart`.
     fn spread(
         &self,
         known: &mut Known,
         (flows, fields): (&Graph, &Graph),
-        mut fresh: Vec<PlaceId>,
-        apart: &mut Vec<PlaceId>,
+        mut fresh: Vec<Node>,
+        apart: &mut Vec<Node>,
     ) {
         let mut several = Vec::new();
         for _ in 0..MAX_ROUNDS {
             self.derive_fields(known, fields, &mut fresh);
             fresh = carry(known, flows, &fresh, apart);
-            several.extend(fresh.iter().filter(|place| known.of(**place).len() > 1));
+            several.extend(fresh.iter().filter(|node| known.at(**node).len() > 1));
             if fresh.is_empty() {
                 break;
             }
@@ -71,17 +76,17 @@ impl Sweep<'_, '_> {
     }
 
     /// Sets once more what is known of places that several things flowed to: of many the same.
-    fn settle(&self, known: &mut Known, several: Vec<PlaceId>) {
+    fn settle(&self, known: &mut Known, several: Vec<Node>) {
         let mut settled: FxHashMap<Vec<Told>, Vec<Told>> = FxHashMap::default();
-        for place in several {
-            let told = known.of(place);
+        for node in several {
+            let told = known.at(node);
             if let Some(settled) = settled.get(told) {
-                known.set(place, settled.iter().copied());
+                known.set(node, settled.iter().copied());
                 continue;
             }
             let told = told.to_vec();
-            self.set(known, place, told.clone());
-            settled.insert(told, known.of(place).to_vec());
+            self.set(known, node, told.clone());
+            settled.insert(told, known.at(node).to_vec());
         }
     }
 
@@ -104,11 +109,13 @@ impl Sweep<'_, '_> {
     }
 
     /// What the code says outright, the most often said first. Returns of which places.
-    fn direct(&self, known: &mut Known) -> Vec<PlaceId> {
-        let told = self.told.iter().filter(|((place, _), _)| self.is_real(*place));
-        let told = told.map(|((place, holds), times)| (*place, Told::new(*holds, *times)));
+    fn direct(&self, known: &mut Known) -> Vec<Node> {
+        let nodes = known.nodes();
+        let told = self.told.iter().filter_map(|((place, holds), times)| {
+            Some((nodes.get(*place)?, Told::new(*holds, *times)))
+        });
         let mut told: Vec<_> = told.collect();
-        told.sort_unstable_by_key(|(place, told)| (*place, told.holds));
+        told.sort_unstable_by_key(|(node, told)| (*node, told.holds));
         let of_places = told.chunk_by(|one, next| one.0 == next.0);
         let set = of_places.map(|of_place| {
             self.set(known, of_place[0].0, of_place.iter().map(|(_, told)| *told).collect());
@@ -117,8 +124,8 @@ impl Sweep<'_, '_> {
         set.collect()
     }
 
-    /// Sets what is known of `place`, without what only says less than something else, and sorted.
-    fn set(&self, known: &mut Known, place: PlaceId, mut told: Vec<Told>) {
+    /// Sets what is known of a place, without what only says less than something else, and sorted.
+    fn set(&self, known: &mut Known, node: Node, mut told: Vec<Told>) {
         if told.len() > 1 {
             let types = &self.go.types;
             let covered: FxHashSet<Holds> =
@@ -126,19 +133,19 @@ impl Sweep<'_, '_> {
             told.retain(|one| !covered.contains(&one.holds));
             told.sort_by_key(|told| (std::cmp::Reverse(told.times), told.holds));
         }
-        known.set(place, told);
+        known.set(node, told);
     }
 
     /// Fields of what is newly known to be of some type: they are newly known then, too.
-    fn derive_fields(&self, known: &mut Known, fields: &Graph, fresh: &mut Vec<PlaceId>) {
+    fn derive_fields(&self, known: &mut Known, fields: &Graph, fresh: &mut Vec<Node>) {
         let mut next = 0;
         while let Some(of) = fresh.get(next).copied() {
             next += 1;
-            let [one] = known.of(of) else { continue };
+            let [one] = known.at(of) else { continue };
             let (Holds::Pointer(ty) | Holds::Slice(ty)) = one.holds else { continue };
             for field in fields.from(of) {
-                let Some(offset) = self.places.field_offset(*field) else { continue };
                 if known.lacks(*field)
+                    && let Some(offset) = self.places.field_offset(known.nodes().place(*field))
                     && let Some(holds) = Holds::word(&self.go.types, ty, offset.into(), 0)
                 {
                     known.set(*field, [Told::new(holds, 0)]);
@@ -157,26 +164,28 @@ impl Sweep<'_, '_> {
             _ => None,
         };
         let points = self.points.pairs().iter();
-        let said = points.filter_map(|(pointee, pointer)| Some((*pointee, holds(*pointer)?)));
-        let mut said: Vec<(PlaceId, (Holds, bool))> = said.collect();
+        let nodes = known.nodes();
+        let said =
+            points.filter_map(|(pointee, pointer)| Some((nodes.get(*pointee)?, holds(*pointer)?)));
+        let mut said: Vec<(Node, (Holds, bool))> = said.collect();
         said.sort_unstable();
         said.dedup();
         for of_place in said.chunk_by(|one, next| one.0 == next.0) {
-            let place = of_place[0].0;
-            let mut told = known.of(place).to_vec();
+            let node = of_place[0].0;
+            let mut told = known.at(node).to_vec();
             for (_, (holds, twins)) in of_place {
                 match told.iter_mut().find(|one| one.holds == *holds) {
                     Some(one) => one.twins |= twins,
                     None => told.push(Told { twins: *twins, ..Told::new(*holds, 0) }),
                 }
             }
-            self.set(known, place, told);
+            self.set(known, node, told);
         }
     }
 
     fn facts(self, known: Known) -> Facts {
         let globals = self.places.globals();
-        let known_globals = globals.filter(|(_, place)| !known.lacks(*place));
+        let known_globals = globals.filter(|(_, place)| !known.of(*place).is_empty());
         Facts {
             globals: known_globals.collect(),
             closures: self.closures,
@@ -190,22 +199,17 @@ impl Sweep<'_, '_> {
 
 /// One step along every flow from what is newly known, to places of which nothing is known. Returns
 /// these; those between which a map flows that they know as different ones are added to `apart`.
-fn carry(
-    known: &mut Known,
-    graph: &Graph,
-    fresh: &[PlaceId],
-    apart: &mut Vec<PlaceId>,
-) -> Vec<PlaceId> {
-    let mut news: Vec<(PlaceId, Holds)> = Vec::new();
+fn carry(known: &mut Known, graph: &Graph, fresh: &[Node], apart: &mut Vec<Node>) -> Vec<Node> {
+    let mut news: Vec<(Node, Holds)> = Vec::new();
     for from in fresh {
-        let told = known.of(*from);
+        let told = known.at(*from);
         if told.len() > MAX_TOLD {
             continue;
         }
         for to in graph.from(*from) {
             if known.lacks(*to) {
                 news.extend(told.iter().map(|told| (*to, told.holds)));
-            } else if differ(told, known.of(*to)) {
+            } else if differ(told, known.at(*to)) {
                 apart.extend([*from, *to]);
             }
         }
@@ -218,4 +222,18 @@ fn carry(
         of_place[0].0
     });
     set.collect()
+}
+
+/// What both come to: the second in a thread of its own, where one can be had.
+fn beside<A, B: Send>(here: impl FnOnce() -> A, there: impl Fn() -> B + Sync) -> (A, B) {
+    thread::scope(|scope| {
+        let other = thread::Builder::new().spawn_scoped(scope, &there);
+        let here = here();
+        let there = match other.map(|other| other.join()) {
+            Ok(Ok(there)) => there,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => there(),
+        };
+        (here, there)
+    })
 }

@@ -33,6 +33,7 @@ pub(super) struct Sweep<'g, 'a> {
     /// Calls of map operations that take a map of this type.
     pub(super) map_uses: FxHashMap<TypeId, u32>,
     types: FxHashMap<FileVa, Option<TypeId>>,
+    recent: Recent<FileVa, Option<TypeId>>,
     words: Recent<(TypeId, u64), Option<Holds>>,
     data_words: Recent<TypeId, Option<Holds>>,
     /// Places where the type word of an interface was stored.
@@ -59,6 +60,7 @@ impl<'g, 'a> Sweep<'g, 'a> {
             closures: FxHashMap::default(),
             map_uses: FxHashMap::default(),
             types: FxHashMap::default(),
+            recent: Recent::default(),
             words: Recent::default(),
             data_words: Recent::default(),
             type_words: FxHashMap::default(),
@@ -100,12 +102,13 @@ impl<'g, 'a> Sweep<'g, 'a> {
 
     /// The type whose descriptor lies at `va`, or that the `itab` there is of.
     pub(super) fn type_at(&mut self, va: FileVa) -> Option<TypeId> {
-        let go = self.go;
-        *self.types.entry(va).or_insert_with(|| {
+        let (go, types) = (self.go, &mut self.types);
+        let read = || {
             let id = go.described(go.addr_of(va))?;
             // Generic code is compiled for a shape, and no value is of such a type. Until 1.19 it has
             // descriptors of them.
             (!go.types.get(id).name.contains("go.shape.")).then_some(id)
-        })
+        };
+        self.recent.get_or(va, va.0, || *types.entry(va).or_insert_with(read))
     }
 }

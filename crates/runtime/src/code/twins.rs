@@ -11,9 +11,9 @@ use super::facts::Told;
 use super::graph::Graph;
 use super::holds::Holds;
 use super::known::Known;
-use super::place::PlaceId;
+use super::node::Node;
 use super::sweep::Sweep;
-use crate::types::{TypeId, Types};
+use crate::types::TypeId;
 
 /// What a map type consists of: those with the same are converted into each other.
 type Twins = Option<(TypeId, TypeId)>;
@@ -23,13 +23,13 @@ pub(super) struct Search<'s, 'g, 'a> {
     sweep: &'s Sweep<'g, 'a>,
     flows: &'s Graph,
     twins: FxHashMap<TypeId, Twins>,
-    done: FxHashSet<(PlaceId, TypeId, TypeId)>,
+    done: FxHashSet<(Node, TypeId, TypeId)>,
 }
 
 /// Places between which maps of twin types flow.
 #[derive(Default)]
 struct Region {
-    places: Vec<PlaceId>,
+    places: Vec<Node>,
     types: FxHashSet<TypeId>,
 }
 
@@ -51,9 +51,9 @@ impl<'s, 'g, 'a> Search<'s, 'g, 'a> {
 
     /// Marks what is told of all places that are on a way between two of `seeds`, or between one of
     /// them and a place of another type.
-    pub(super) fn mark(&mut self, known: &mut Known, seeds: &[PlaceId]) {
+    pub(super) fn mark(&mut self, known: &mut Known, seeds: &[Node]) {
         for seed in seeds {
-            let types: Vec<TypeId> = maps(known.of(*seed)).collect();
+            let types: Vec<TypeId> = maps(known.at(*seed)).collect();
             for ty in types {
                 let Some(twins) = self.twins_of(ty) else { continue };
                 let region = self.region(known, *seed, twins);
@@ -67,13 +67,13 @@ impl<'s, 'g, 'a> Search<'s, 'g, 'a> {
     }
 
     /// Places of such maps that `seed` flows to or from, up to those whose type is declared.
-    fn region(&mut self, known: &Known, seed: PlaceId, twins: (TypeId, TypeId)) -> Region {
+    fn region(&mut self, known: &Known, seed: Node, twins: (TypeId, TypeId)) -> Region {
         let (mut region, mut work) = (Region::default(), vec![seed]);
         while let Some(place) = work.pop() {
-            let types: Vec<TypeId> = maps(known.of(place)).collect();
+            let types: Vec<TypeId> = maps(known.at(place)).collect();
             let types = types.into_iter().filter(|ty| self.twins_of(*ty) == Some(twins));
             let types: Vec<TypeId> = types.collect();
-            if types.is_empty() || self.sweep.mixed.contains(&place) {
+            if types.is_empty() || self.sweep.mixed.contains(&known.nodes().place(place)) {
                 continue;
             }
             if let Some(declared) = self.declared(known, place) {
@@ -90,8 +90,8 @@ impl<'s, 'g, 'a> Search<'s, 'g, 'a> {
     }
 
     /// The type of map that a place is declared to hold.
-    fn declared(&self, known: &Known, place: PlaceId) -> Option<TypeId> {
-        let sweep = self.sweep;
+    fn declared(&self, known: &Known, node: Node) -> Option<TypeId> {
+        let (sweep, place) = (self.sweep, known.nodes().place(node));
         if let Some(ty) = sweep.declared.get(&place) {
             return Some(*ty);
         }
@@ -105,8 +105,8 @@ impl<'s, 'g, 'a> Search<'s, 'g, 'a> {
         }
     }
 
-    fn open(&mut self, known: &mut Known, place: PlaceId, twins: (TypeId, TypeId)) {
-        let mut told = known.of(place).to_vec();
+    fn open(&mut self, known: &mut Known, place: Node, twins: (TypeId, TypeId)) {
+        let mut told = known.at(place).to_vec();
         for one in &mut told {
             let own = match one.holds {
                 Holds::Map(ty) => self.twins_of(ty),
@@ -119,12 +119,8 @@ impl<'s, 'g, 'a> Search<'s, 'g, 'a> {
 
     fn twins_of(&mut self, ty: TypeId) -> Twins {
         let types = &self.sweep.go.types;
-        *self.twins.entry(ty).or_insert_with(|| twins(types, ty))
+        *self.twins.entry(ty).or_insert_with(|| types.twins(ty))
     }
-}
-
-fn twins(types: &Types<'_>, ty: TypeId) -> Twins {
-    types.map(ty).map(|map| (map.key, map.elem))
 }
 
 fn maps(told: &[Told]) -> impl Iterator<Item = TypeId> + use<'_> {

@@ -126,11 +126,10 @@ fn twins<'t>(
         Holds::Map(ty) | Holds::Value(ty) => Some((word, ty)),
         Holds::Pointer(_) | Holds::Slice(_) => None,
     };
-    let made_of = |ty| types.map(ty).map(|map| (map.key, map.elem));
     let first = told.first().and_then(map)?;
-    let own = made_of(first.1)?;
+    let own = types.twins(first.1)?;
     let mut all = told.iter().filter_map(map);
-    let alike = all.all(|(addr, ty)| addr == first.0 && made_of(ty) == Some(own));
+    let alike = all.all(|(addr, ty)| addr == first.0 && types.twins(ty) == Some(own));
     let same = alike && told.iter().all(|one| map(one).is_some());
     same.then_some(Believed::Twins(first.0, first.1))
 }

@@ -84,6 +84,8 @@ pub(super) const MAX_DEPTH: u32 = 32;
 pub(super) const MAX_COPY: u64 = 64 << 20;
 /// Longest string hashed in place, in bytes.
 const MAX_STRING: u64 = 1 << 32;
+/// For longer strings, in bytes, no room is made before their ends could be read.
+const LONG: u64 = 1 << 12;
 
 /// `c0` and `c1` of runtime/alg.go, on 64-bit machines.
 const C0: u64 = 33_054_211_828_000_289;
@@ -299,6 +301,12 @@ impl<'g, 'a> Hasher<'g, 'a> {
         }
         if len > MAX_COPY {
             return Err(Fault::new(at, Why::TooLong { len, limit: MAX_COPY }).into());
+        }
+        // What is no string at all often says that it is one of many megabytes.
+        if len > LONG {
+            let last = at.checked_add(len - 1).ok_or(Fault::new(at, Why::Overflow))?;
+            memory.u8(at)?;
+            memory.u8(last)?;
         }
         let mut scratch = self.scratch.borrow_mut();
         scratch.resize(len as usize, 0);

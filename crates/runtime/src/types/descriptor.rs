@@ -74,6 +74,16 @@ struct Head {
     name_off: i32,
 }
 
+impl Head {
+    /// Whether a type can have these.
+    fn is_sane(&self) -> bool {
+        (1..=26).contains(&(self.kind & 0x1f))
+            && self.size <= MAX_SIZE
+            && self.ptr_bytes <= self.size
+            && matches!(self.align, 1 | 2 | 4 | 8)
+    }
+}
+
 impl<'a> Types<'a> {
     pub(super) fn read_descriptor(&self, at: Addr) -> Result<Type, String> {
         self.try_descriptor(at).map_err(|fault| {
@@ -114,9 +124,14 @@ impl<'a> Types<'a> {
     /// It cannot be read.
     pub fn is_made(&self, at: Addr) -> Result<bool, Fault> {
         let head = self.head(at)?;
-        let kind = (1..=26).contains(&(head.kind & 0x1f));
-        let size = head.size <= MAX_SIZE && head.ptr_bytes <= head.size;
-        Ok(head.name_off < 0 && kind && size && matches!(head.align, 1 | 2 | 4 | 8))
+        Ok(head.name_off < 0 && head.is_sane())
+    }
+
+    /// Whether what is at `at`, among what the linker laid down, can be a descriptor: they have
+    /// pointers in them, and lie as these do. The constants beside them seldom look like one.
+    pub(crate) fn is_laid(&self, at: Addr) -> bool {
+        at.0.is_multiple_of(8)
+            && self.head(at).is_ok_and(|head| head.name_off >= 0 && head.is_sane())
     }
 
     /// Meets every descriptor of a module whose descriptors stand one behind the other

@@ -278,6 +278,12 @@ impl<'a> Types<'a> {
         }
     }
 
+    /// The keys and the elems of the map type `id`: one with the same is converted into it, and takes
+    /// no instruction to be.
+    pub(crate) fn twins(&self, id: TypeId) -> Option<(TypeId, TypeId)> {
+        self.map(id).map(|map| (map.key, map.elem))
+    }
+
     /// The field of a struct, by name.
     pub fn field(&self, id: TypeId, name: &str) -> Option<Field> {
         match &self.get(id).kind {

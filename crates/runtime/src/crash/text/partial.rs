@@ -27,14 +27,7 @@ struct Pending {
     close: Vec<u8>,
 }
 
-/// What one line of the log is.
-enum Piece<'l> {
-    /// All of a line.
-    Whole,
-    /// Part of one.
-    Part(Part<'l>),
-}
-
+/// Part of a line.
 struct Part<'l> {
     stream: &'l [u8],
     /// What a whole line begins with.
@@ -60,7 +53,7 @@ pub(super) enum Joined {
 impl Partial {
     /// Takes the next line of the log.
     pub(super) fn take(&mut self, line: &[u8]) -> Joined {
-        let Piece::Part(part) = piece(line) else { return Joined::Same };
+        let Some(part) = docker(line).or_else(|| cri(line)) else { return Joined::Same };
         let under_way = self.open.iter().position(|open| open.stream == part.stream);
         if part.last && under_way.is_none() {
             return Joined::Same;
@@ -93,10 +86,6 @@ impl Pending {
         self.line.append(&mut self.close);
         self.line
     }
-}
-
-fn piece(line: &[u8]) -> Piece<'_> {
-    docker(line).or_else(|| cri(line)).map_or(Piece::Whole, Piece::Part)
 }
 
 /// `{"log":"TEXT","stream":"stderr",…}`, as Docker writes it, always in this order.

@@ -43,9 +43,11 @@ impl Listed {
     /// map may be must not depend on what was asked first.
     pub(super) fn collect(go: &Go<'_>) -> Listed {
         match &go.image.debug {
-            Some(debug) => debug.maps().for_each(|ty| {
-                go.types.of_debug(ty);
-            }),
+            Some(debug) => {
+                for ty in debug.maps() {
+                    go.types.of_debug(ty);
+                }
+            }
             // Reading the code meets them.
             None => {
                 go.code();

@@ -410,8 +410,7 @@ impl<'g, 'a> MapTypes<'g, 'a> {
 
     /// Whether these map types hold the same: they differ in their names only.
     fn alike(&self, types: &[TypeId]) -> bool {
-        let mut holds =
-            types.iter().map(|ty| self.go.types.map(*ty).map(|map| (map.key, map.elem)));
+        let mut holds = types.iter().map(|ty| self.go.types.twins(*ty));
         let first = holds.next();
         holds.all(|other| Some(other) == first)
     }
