@@ -58,6 +58,16 @@ fn every_type_resolves_and_agrees_with_its_descriptor() {
     });
 }
 
+/// What a map may be is told in this order, which no run may change.
+#[test]
+fn map_types_come_in_one_order() {
+    each(|variant, elf, debug| {
+        let maps = debug.maps();
+        assert!(maps.len() > 10 && maps.is_sorted(), "{variant}: {}", maps.len());
+        assert_eq!(maps, Debug::open(elf).unwrap().unwrap().maps(), "{variant}");
+    });
+}
+
 #[test]
 fn globals_and_functions_lie_at_their_symbols() {
     each(|variant, elf, debug| {
