@@ -83,6 +83,33 @@ pub(crate) fn finish_with(
              its meaning would not show"
         )))?;
     }
-    let evidence = go.evidence().to_vec();
+    let (evidence, missing) = (go.evidence().to_vec(), once(missing));
     sink.finish(&Tail { missing, evidence, pause: go.pause(), found })
+}
+
+/// Each once: several parts of a report may lack the same, `the stack of goroutine 7`, and one of them say why.
+fn once(all: Vec<String>) -> Vec<String> {
+    let is_said = |number: usize, one: &str| {
+        let mut others = all.iter().enumerate();
+        others.any(|(at, other)| match other.strip_prefix(one) {
+            Some("") => at < number,
+            Some(more) => more.starts_with(": "),
+            None => false,
+        })
+    };
+    let first = all.iter().enumerate().filter(|(number, one)| !is_said(*number, one));
+    first.map(|(_, one)| one.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::once;
+
+    #[test]
+    fn what_is_missing_is_told_once() {
+        let all =
+            ["the map", "the stack of goroutine 7: gone", "the map", "the stack of goroutine 7"];
+        let told = once(all.map(str::to_owned).to_vec());
+        assert_eq!(told, ["the map", "the stack of goroutine 7: gone"]);
+    }
 }

@@ -54,8 +54,11 @@ pub(super) fn emit(
             makers::emit(go, field, global(&origin.made, field), sink)?;
         }
     }
-    if named.is_none() && unlisted.is_none() {
+    let nameless = named.is_none() && unlisted.is_none();
+    if nameless {
         sink.note(Note::warning(format!("which map was nil is not known: {}", how(&origin))))?;
+    }
+    if nameless || named.is_some_and(|named| named.by == By::Shared) {
         let all = site.map_type().map(|map| namer.all_in_scope(&origin.made, site.back(), map));
         if let Some(note) = all.and_then(|all| candidates(&all)) {
             sink.note(note)?;
@@ -75,6 +78,7 @@ pub(super) fn named_by(
         .returned(&origin.made, map)
         .or_else(|| namer.in_scope(&origin.made, back, map))
         .or_else(|| namer.likely(&origin.made, back, map))
+        .or_else(|| namer.shared(&origin.made, back, map))
 }
 
 /// Most names of which one may be the map's that are listed.
@@ -177,7 +181,9 @@ pub(super) fn pointer_by(by: By) -> &'static str {
     match by {
         By::Dwarf => "by DWARF and the code before",
         By::Types => "by the code before and the types of the binary",
-        By::Elimination | By::Scope => "likely: by the code before, and what alone fits",
+        By::Elimination | By::Scope | By::Shared => {
+            "likely: by the code before, and what alone fits"
+        }
     }
 }
 
@@ -195,6 +201,10 @@ pub(super) fn by(by: By) -> &'static str {
         By::Scope => {
             "likely: the only map of this type that the variables of the function lead to; the code does \
              not tell where it came from"
+        }
+        By::Shared => {
+            "likely: all maps of this type that the variables of the function lead to are this field; the \
+             code does not tell of which"
         }
     }
 }

@@ -273,7 +273,8 @@ impl<'d, 'e> Walk<'d, 'e> {
     /// first pieces are as wrong as the others: the type word's register for the data word. Too
     /// few are emitted where the compiler keeps only some fields of a struct, and they too stand
     /// where others should: as a list's one location where only one field is kept, in place of
-    /// the whole (1.19 to 1.27; a variable that is whole in memory has no list).
+    /// the whole (1.19 to 1.27; a variable that is whole in memory has a list too where it is one of an
+    /// inlined call).
     fn credible(
         &self,
         location: Location,
@@ -284,7 +285,10 @@ impl<'d, 'e> Walk<'d, 'e> {
         let has = if escaped { Some(8) } else { self.debug.size_of(ty)? };
         let pieces = match &location {
             Location::Pieces(pieces) => pieces,
-            Location::Cfa(_) | Location::Register(_) if listed && has.is_none_or(|h| h > 8) => {
+            Location::Cfa(offset) if listed && has.is_none_or(|h| h > 8) => {
+                return Ok(Location::CfaOrField(*offset));
+            }
+            Location::Register(_) if listed && has.is_none_or(|h| h > 8) => {
                 return Ok(Location::Unsupported("the place of one field of several".into()));
             }
             _ => return Ok(location),

@@ -16,6 +16,9 @@ pub enum Location {
     /// In memory, at the canonical frame address plus so many bytes. In Go's frames that is where
     /// the stack pointer stood before the call pushed the return address.
     Cfa(i64),
+    /// In memory, at the canonical frame address plus so many bytes: the variable, or of one of several words
+    /// the only field that the compiler keeps. DWARF has the same for both.
+    CfaOrField(i64),
     /// In memory, at the address that is stored at the canonical frame address plus so many bytes.
     CfaDeref(i64),
     /// In memory, at a fixed address.

@@ -230,3 +230,28 @@ fn no_mutation_panics() {
         }
     }
 }
+
+#[test]
+fn what_is_deferred_lies_in_slots() {
+    let deferred = |data: &[u32]| {
+        let mut w = Writer::new(Layout::Go120);
+        let name = w.name("main.a");
+        data.iter().for_each(|value| varint(&mut w.gofunc, *value));
+        w.func(
+            0,
+            [name, 0, 0, 0, 0, 0, 0, 1],
+            0,
+            &[],
+            &[u32::MAX, u32::MAX, u32::MAX, u32::MAX, 0],
+        );
+        let (bytes, gofunc) = w.finish(0x10);
+        let table = Pclntab::parse(&bytes, TEXT).unwrap().with_gofunc(&gofunc);
+        table.find(at(0)).unwrap().deferred()
+    };
+    // Two, each with its place.
+    assert_eq!(deferred(&[25, 2, 40, 208]), [56, 224]);
+    // From 32 on, as many as there are.
+    assert_eq!(deferred(&[9, 32]), [48, 40, 32, 24]);
+    assert_eq!(deferred(&[9]), []);
+    assert_eq!(deferred(&[9, u32::MAX]), []);
+}

@@ -124,9 +124,11 @@ fn is(key: &str, got: &str, want: &str) -> bool {
 fn accused(truth: &Value, report: &Value) -> Option<String> {
     let parties = truth["parties"].as_array()?;
     let others = report["others"].as_array()?;
-    let wrong = others
-        .iter()
-        .find(|other| other["party"] == "proven" && !parties.contains(&other["function"]))?;
+    let is_party = |other: &Value| {
+        let function = other["function"].as_str().map(plain);
+        parties.iter().any(|party| party.as_str().map(plain) == function)
+    };
+    let wrong = others.iter().find(|other| other["party"] == "proven" && !is_party(other))?;
     Some(format!("the other party is said to be {wrong}"))
 }
 
@@ -168,7 +170,8 @@ fn said(value: &Value) -> Option<String> {
 /// package of a test binary is named after its module.
 pub(crate) fn plain(text: &str) -> String {
     let text = text.replace("crashes.", "main.");
-    let generic = ["go.shape", "main.Cache[", "main.Locked[", "main.assign[", "main.put["];
+    let generic =
+        ["go.shape", "main.Cache[", "main.Locked[", "main.Branch[", "main.assign[", "main.put["];
     let generic = generic.iter().any(|name| text.contains(name)) && !text.starts_with("map[");
     let shape = text.find('[').zip(text.rfind(']')).filter(|_| generic);
     let text = match shape {

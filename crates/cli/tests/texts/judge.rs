@@ -89,6 +89,16 @@ fn plain(text: &str) -> String {
     }
 }
 
+/// Deaths on lines that follow one pointer only, so that the line alone tells which was nil.
+const PLACED: [&str; 3] = ["missing-element", "missing-ignored-ok", "missing-function"];
+
+/// What chi's stack, which has but lines, has to tell where these tell it.
+pub(crate) fn placed(truth: &Value, report: &Value) -> Option<String> {
+    let known = report["followed"]["from_map"] == true;
+    let name = truth["name"].as_str().filter(|name| PLACED.contains(name) && !known)?;
+    Some(format!("the line of {name} is not told which pointer was nil: {report}"))
+}
+
 /// What a framework's stack tells with the executable is what Go's own does, or more, where that leaves out a
 /// wrapper; of one without addresses it may be less, but not something else.
 pub(crate) fn same(own: &Value, other: &Value, whole: bool) -> Vec<String> {

@@ -62,6 +62,7 @@ fn test(program: &Path, dwarf: bool) -> Result<(), Failed> {
         if let Some(text) = frameworks::chi(&text) {
             let other = run::autopsy(&text, Some(program))?;
             judge::same(&with, &other, false).into_iter().for_each(&mut say);
+            judge::placed(&truth, &other).into_iter().for_each(&mut say);
         }
         let how = run::TRACEBACKS[number % run::TRACEBACKS.len()];
         if let Some(text) = run::die(program, &truth, how)? {

@@ -22,7 +22,8 @@ pub(super) fn find<'a>(
     let trap = go.target.crash().filter(|crash| crash.signal == SIGTRAP)?;
     let thread = threads.iter().find(|thread| thread.tid == trap.tid)?;
     let at = go.va_of(Addr(thread.registers?.rip));
-    let site = sites(go.image.elf, go.pclntab()?, true).into_iter().find(|site| site.at == at)?;
+    let all = sites(go.image.elf, go.pclntab()?, true);
+    let site = all.iter().find(|site| site.at == at)?.clone();
     let goroutine = goroutines.iter().filter(|g| g.is_alive()).find(|g| {
         let on = scheduler.thread(go, g).ok().flatten();
         on.is_some_and(|on| on.tid == u64::from(trap.tid))
@@ -30,7 +31,11 @@ pub(super) fn find<'a>(
     let frames: Vec<Frame<'_, 'a>> = unwinder.goroutine(goroutine).take(MAX_FRAMES).collect();
     let mut crash = match site.kind {
         // What is said is in the arguments of the function that it stands in.
-        Kind::Other => Crash::of(Some(goroutine.clone()), message::of(go, &[], &frames), false),
+        Kind::Other => {
+            let message = message::at(go, &frames, thread.registers);
+            let crash = Crash::of(Some(goroutine.clone()), message, false);
+            Crash { again: all.iter().any(|site| site.kind == crash.kind), ..crash }
+        }
         kind => {
             let text = site.message.or_else(|| kind.text().map(str::to_owned));
             Crash::of(Some(goroutine.clone()), Some(Message { text, kind, repeats: 0 }), false)

@@ -1,7 +1,7 @@
 //! What the runtime said as it died.
 
 use mapscope_report::Value;
-use mapscope_target::{Addr, MemoryExt};
+use mapscope_target::{Addr, MemoryExt, Registers};
 
 use super::Kind;
 use crate::goroutine::Panic;
@@ -23,7 +23,24 @@ pub(super) struct Message {
 
 /// The message of a fatal error or a panic; `None` where the frames show neither.
 pub(super) fn of<'a>(go: &Go<'a>, panics: &[Panic], frames: &[Frame<'_, 'a>]) -> Option<Message> {
-    let resolver = Resolver::new(go, frames);
+    by(&Resolver::new(go, frames), go, panics, frames)
+}
+
+/// The same, with the registers at the innermost frame.
+pub(super) fn at<'a>(
+    go: &Go<'a>,
+    frames: &[Frame<'_, 'a>],
+    registers: Option<Registers>,
+) -> Option<Message> {
+    by(&Resolver::new(go, frames).with_registers(registers), go, &[], frames)
+}
+
+fn by<'a>(
+    resolver: &Resolver<'_, '_, '_, 'a>,
+    go: &Go<'a>,
+    panics: &[Panic],
+    frames: &[Frame<'_, 'a>],
+) -> Option<Message> {
     let argument =
         |frame, n| resolver.value(frame, &Origin { made: Made::Argument(n), kept: vec![] });
     let called = |frame| Some([argument(frame, 0)?, argument(frame, 1)?]);

@@ -57,6 +57,9 @@ pub struct Crash {
     pub kind: Kind,
     /// It was stopped before it died: the innermost frame is where it begins to.
     pub caught: bool,
+    /// It was stopped where all panics or fatal errors come by, and one of its kind has begun at a place of its
+    /// own before.
+    pub again: bool,
     /// How many older panics of the goroutine the last one says again: a deferred function recovered
     /// them, and panicked anew.
     pub repeats: usize,
@@ -124,7 +127,8 @@ impl Crash {
     fn of(goroutine: Option<Goroutine>, message: Option<Message>, under_way: bool) -> Crash {
         let unknown = Message { text: None, kind: Kind::Other, repeats: 0 };
         let Message { text, kind, repeats } = message.unwrap_or(unknown);
-        Crash { goroutine, message: text, kind, caught: false, repeats, under_way }
+        let (caught, again) = (false, false);
+        Crash { goroutine, message: text, kind, caught, again, repeats, under_way }
     }
 
     /// The frame of the program's own function that died, below what the runtime does while it dies; of

@@ -121,6 +121,15 @@ impl<'g, 'a> Body<'g, 'a> {
         stores.filter_map(|(at, i)| self.slot_of(at, i)).collect()
     }
 
+    /// Whether the code takes the address of what begins in the frame so many bytes from its canonical
+    /// address.
+    pub(super) fn takes_address(&self, begin: i64) -> bool {
+        let mut all = self.instructions.iter().enumerate();
+        all.any(|(at, i)| {
+            i.mnemonic() == Mnemonic::Lea && self.slot_of(at, i).map(i64::from) == Some(begin)
+        })
+    }
+
     /// Whether the word of the frame at `slot` was made like that, whichever way led to the instruction
     /// at `at`.
     pub(super) fn holds(&self, at: FileVa, slot: i32, made: &Made) -> bool {

@@ -13,6 +13,7 @@ mod listing;
 pub mod makers;
 pub mod naming;
 mod parts;
+mod pointers;
 pub mod registers;
 mod resolve;
 mod scope;
@@ -24,6 +25,7 @@ use mapscope_binary::FileVa;
 pub use body::Body;
 pub use holder::Unlisted;
 pub use listing::Listed;
+pub use pointers::Followed;
 pub use resolve::Resolver;
 
 /// How a value was made, as the code of its function tells.

@@ -61,6 +61,9 @@ pub enum By {
     /// The code does not tell where the value came from: of all that the variables of the function lead
     /// to, it alone is of the type. Likely, not proven.
     Scope,
+    /// The code does not tell where the value came from: all that the variables of the function lead to of
+    /// that type are this field of this struct. Likely, not proven.
+    Shared,
 }
 
 /// Longest string that is quoted, in bytes.
@@ -235,7 +238,9 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
                     is_at(&piece.location, kept.spot).then_some(at)
                 })?
             }
-            Location::Cfa(begin) => {
+            // Of what has its address taken all is in memory.
+            Location::CfaOrField(begin) if !self.body.takes_address(*begin) => return None,
+            Location::Cfa(begin) | Location::CfaOrField(begin) => {
                 let Spot::Slot(slot) = kept.spot else { return None };
                 u64::try_from(i64::from(slot).checked_sub(*begin)?).ok()?
             }

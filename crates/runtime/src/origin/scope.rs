@@ -2,8 +2,8 @@
 
 use mapscope_binary::FileVa;
 
-use super::Made;
 use super::naming::{By, FieldOf, Named, Namer, What};
+use super::{Made, shapes};
 use crate::code::{receiver, unescape};
 use crate::crash::is_runtime;
 use crate::types::{Kind, TypeId};
@@ -26,6 +26,22 @@ struct Part {
     pointers: usize,
 }
 
+impl Part {
+    /// The field of a struct that it is.
+    fn field(&self) -> Option<FieldOf> {
+        self.path.starts_with('.').then(|| FieldOf {
+            holder: self.holder,
+            path: self.path.trim_start_matches('.').to_owned(),
+            offset: self.offset,
+        })
+    }
+
+    /// Whether both are the same field of the same struct.
+    fn is_like(&self, other: &Part) -> bool {
+        (self.holder, &self.path) == (other.holder, &other.path)
+    }
+}
+
 impl Namer<'_, '_, '_> {
     /// What a map of type `map` is called with which the call that returns to `back` was made, where the
     /// code does not tell where it came from: the only one of its type that the variables of the function
@@ -35,12 +51,17 @@ impl Namer<'_, '_, '_> {
     pub fn in_scope(&self, made: &Made, back: FileVa, map: TypeId) -> Option<Named> {
         let found = self.candidates(made, back, map);
         let [part] = found.as_slice() else { return None };
-        let field = part.path.starts_with('.').then(|| FieldOf {
-            holder: part.holder,
-            path: part.path.trim_start_matches('.').to_owned(),
-            offset: part.offset,
-        });
-        Some(Named { text: part.text.clone(), what: What::Value(map), field, by: By::Scope })
+        let text = part.text.clone();
+        Some(Named { text, what: What::Value(map), field: part.field(), by: By::Scope })
+    }
+
+    /// The field that it is then, where they lead to several and all of them are the same field.
+    pub fn shared(&self, made: &Made, back: FileVa, map: TypeId) -> Option<Named> {
+        let found = self.candidates(made, back, map);
+        let (first, others) = found.split_first()?;
+        let field = first.field().filter(|_| others.iter().all(|part| part.is_like(first)))?;
+        let text = format!("(*{}){}", self.go.types.get(first.holder).name, first.path);
+        Some(Named { text, what: What::Value(map), field: Some(field), by: By::Shared })
     }
 
     /// All that it may be called then.
@@ -92,7 +113,8 @@ impl Namer<'_, '_, '_> {
         let mut open = self.variables(back);
         let (mut found, mut left) = (Vec::new(), MAX_PARTS);
         while let Some(part) = open.pop() {
-            if part.ty == map {
+            // Code of generic functions has its variables of shapes.
+            if shapes::is_of(&self.go.types, part.ty, map) {
                 found.push(part);
                 continue;
             }

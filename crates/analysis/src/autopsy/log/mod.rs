@@ -81,6 +81,9 @@ impl LogAutopsy<'_> {
             );
         }
         site::emit(self.text, code.as_ref(), sink, &mut missing)?;
+        if let Some(note) = go.filter(|_| code.is_none()).and_then(|go| several(go, self.text)) {
+            sink.note(note)?;
+        }
         if self.text.kind().is_some_and(is_race) {
             others::emit(self.text, code.as_ref(), sink)?;
         }
@@ -243,6 +246,16 @@ impl LogAutopsy<'_> {
         sink.note(Note::info("the log has several crashes: --crash NUMBER explains another one"))?;
         Ok(())
     }
+}
+
+/// Which pointers the line follows that may have been nil, where a text with lines only leaves that open.
+fn several(go: &Go<'_>, text: &CrashText) -> Option<Note> {
+    let mut names = placed::may_be_nil(go, text);
+    let last = names.pop().filter(|_| text.kind() == Some(Kind::NilDereference))?;
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        Note::info(format!("the line follows {names} and {last}: which was nil is not in the text"))
+    })
 }
 
 fn words(route: Route) -> &'static str {

@@ -2,17 +2,20 @@
 
 use std::borrow::Cow;
 
-use mapscope_binary::{CodeFrame, FileVa, Pclntab};
+use mapscope_binary::{CodeFrame, FileVa, Func, Pclntab};
 use mapscope_runtime::Go;
 use mapscope_runtime::crash::Kind;
 use mapscope_runtime::crash::text::{CrashText, FrameText};
 use mapscope_runtime::holders::{Op, operation};
-use mapscope_runtime::origin::Body;
+use mapscope_runtime::origin::naming::Namer;
+use mapscope_runtime::origin::{Body, Followed};
 
 use super::frames::{Functions, printed};
 
 /// Calls inlined in one another that are looked through.
 const MAX_INLINED: usize = 8;
+/// Callers that are placed, one after the other.
+const MAX_CALLERS: usize = 8;
 
 /// The unit in which a loader moves a position-independent executable.
 const PAGE: u64 = 4096;
@@ -35,11 +38,12 @@ pub fn placed<'t>(go: &Go<'_>, text: &'t CrashText) -> Cow<'t, CrashText> {
         }
         false => {
             let own = by_line(go, text);
-            let died = placed.goroutines.first_mut().zip(own);
-            if let Some((frame, offset)) =
-                died.and_then(|(g, at)| Some((g.frames.get_mut(at.0)?, at.1)))
-            {
-                frame.offset = Some(offset);
+            let frames = placed.goroutines.first_mut().map(|died| &mut died.frames);
+            if let Some((own, frames)) = own.zip(frames) {
+                let all = std::iter::once(own).chain(callers(go, text, own.0));
+                for (number, offset) in all {
+                    frames.get_mut(number).into_iter().for_each(|f| f.offset = Some(offset));
+                }
             }
         }
     }
@@ -102,11 +106,16 @@ fn is_at(frame: &FrameText, line: &CodeFrame<'_>) -> bool {
 }
 
 /// The number of the frame whose function holds the only operation of the line in which the program died, and
-/// how far into it that returns.
+/// how far into it that returns; of a nil pointer, where the only one is followed that may have been nil.
 fn by_line(go: &Go<'_>, text: &CrashText) -> Option<(usize, u64)> {
     let fits: fn(Op) -> bool = match text.kind()? {
         Kind::NilMapWrite => |op| op == Op::Write,
         Kind::Unhashable => Op::has_key,
+        Kind::NilDereference => {
+            let found = pointers(go, text)?;
+            let [only] = found.pointers.as_slice() else { return None };
+            return Some((found.frame, only.at.0.checked_sub(found.func.entry().0)?));
+        }
         _ => return None,
     };
     let (first, frames) = (text.culprit()?, &text.died()?.frames);
@@ -114,32 +123,113 @@ fn by_line(go: &Go<'_>, text: &CrashText) -> Option<(usize, u64)> {
     let last = frames.len().min(first.saturating_add(MAX_INLINED));
     (first..last).find_map(|outer| {
         let own = frames.get(first..=outer)?;
-        let mut calls = calls(go, &functions, own, fits);
+        let is_operation = |callee| {
+            let name = go.pclntab().and_then(|table| table.find(callee)).map(|func| func.name());
+            name.and_then(operation).is_some_and(|(op, _)| fits(op))
+        };
+        let mut calls = calls(go, &functions, own, is_operation);
         let only = calls.next()?;
         calls.next().is_none().then_some((outer, only))
     })
 }
 
-/// The operations that stand where `own` says, the innermost inlined call first: how far into their function
-/// they return.
+/// The pointers that the line follows in which the program died.
+struct Pointers<'p, 'g, 'a> {
+    /// The number of the frame in whose function the line stands.
+    frame: usize,
+    func: Func<'p, 'a>,
+    body: Body<'g, 'a>,
+    pointers: Vec<Followed>,
+}
+
+/// What the source calls the pointers that may have been nil on the line in which the program died, `…` those
+/// without a name; none where the text has more than lines, or something else was called there.
+pub(super) fn may_be_nil(go: &Go<'_>, text: &CrashText) -> Vec<String> {
+    let of_lines = !text.goroutines.iter().flat_map(|g| &g.frames).any(|f| f.offset.is_some());
+    let found = of_lines.then(|| pointers(go, text)).flatten();
+    let names = found.into_iter().flat_map(|Pointers { func, body, pointers, .. }| {
+        let namer = Namer::new(&body, func.entry());
+        let name = |followed: &Followed| {
+            namer.name(&followed.origin).map_or_else(|| "…".to_owned(), |named| named.text)
+        };
+        pointers.iter().map(name).collect::<Vec<_>>()
+    });
+    names.collect()
+}
+
+/// What a nil pointer's own panic stands above the function that followed it as.
+const FOLLOWED: [&str; 5] =
+    ["panic", "runtime.gopanic", "runtime.panicmem", "runtime.panicmemAddr", "runtime.sigpanic"];
+
+/// The pointers that may have been nil on the line in which the program died, if one function has that line.
+fn pointers<'g, 'a>(go: &'g Go<'a>, text: &CrashText) -> Option<Pointers<'g, 'g, 'a>> {
+    let (first, frames) = (text.culprit()?, &text.died()?.frames);
+    let above = first.checked_sub(1).and_then(|above| frames.get(above));
+    if above.is_some_and(|above| !FOLLOWED.contains(&above.function.as_str())) {
+        return None;
+    }
+    let functions = Functions::of(go, text);
+    let last = frames.len().min(first.saturating_add(MAX_INLINED));
+    (first..last).find_map(|frame| {
+        let own = frames.get(first..=frame)?;
+        let funcs = functions.named(&own.last()?.function).iter();
+        let mut found = funcs.filter_map(|func| {
+            let body = Body::of(go, func)?;
+            let pointers = body.may_be_nil(|at| is_line(&func.frames(at), own));
+            (!pointers.is_empty()).then_some(Pointers { frame, func: *func, body, pointers })
+        });
+        let only = found.next()?;
+        found.next().is_none().then_some(only)
+    })
+}
+
+/// Whether that is what stands there, the innermost inlined call first.
+fn is_line(lines: &[CodeFrame<'_>], own: &[FrameText]) -> bool {
+    lines.len() == own.len()
+        && lines
+            .iter()
+            .zip(own)
+            .all(|(line, own)| line.line == own.line && printed(line.function) == own.function)
+}
+
+/// The frames that called the one of number `placed`, one after the other, as long as one function alone has
+/// that line, with one call of it: their numbers, and how far into their functions these return.
+fn callers(go: &Go<'_>, text: &CrashText, placed: usize) -> Vec<(usize, u64)> {
+    let Some(died) = text.died() else { return Vec::new() };
+    let functions = Functions::of(go, text);
+    let mut callers: Vec<(usize, u64)> = Vec::new();
+    for _ in 0..MAX_CALLERS {
+        let below = callers.last().map_or(placed, |(number, _)| *number);
+        let Some(called) = died.frames.get(below) else { break };
+        let callees = functions.named(&called.function);
+        let first = below + 1;
+        let last = died.frames.len().min(first.saturating_add(MAX_INLINED));
+        let caller = (first..last).find_map(|outer| {
+            let own = died.frames.get(first..=outer)?;
+            let is_callee = |callee| callees.iter().any(|func| func.entry() == callee);
+            let mut calls = calls(go, &functions, own, is_callee);
+            let only = calls.next()?;
+            calls.next().is_none().then_some((outer, only))
+        });
+        let Some(caller) = caller else { break };
+        callers.push(caller);
+    }
+    callers
+}
+
+/// The calls of what `is` says that stand where `own` says, the innermost inlined call first: how far into their
+/// function they return.
 fn calls<'f>(
     go: &'f Go<'_>,
     functions: &'f Functions<'f, '_>,
     own: &'f [FrameText],
-    fits: fn(Op) -> bool,
+    is: impl Fn(FileVa) -> bool + Copy + 'f,
 ) -> impl Iterator<Item = u64> {
     let funcs = own.last().map_or(&[][..], |outer| functions.named(&outer.function));
     funcs.iter().filter_map(|func| Some((func, Body::of(go, func)?))).flat_map(
         move |(func, body)| {
             let stands = |(back, callee): &(FileVa, FileVa)| {
-                let lines = func.frames(FileVa(back.0.saturating_sub(1)));
-                let same = lines.len() == own.len()
-                    && lines.iter().zip(own).all(|(line, own)| {
-                        line.line == own.line && printed(line.function) == own.function
-                    });
-                let name =
-                    go.pclntab().and_then(|table| table.find(*callee)).map(|func| func.name());
-                same && name.and_then(operation).is_some_and(|(op, _)| fits(op))
+                is(*callee) && is_line(&func.frames(FileVa(back.0.saturating_sub(1))), own)
             };
             let backs: Vec<FileVa> = body.calls().filter(stands).map(|(back, _)| back).collect();
             backs.into_iter().map(|back| back.0.saturating_sub(func.entry().0))

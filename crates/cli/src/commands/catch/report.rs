@@ -5,6 +5,9 @@ use std::path::Path;
 
 use mapscope_analysis::{Analysis, Autopsy};
 use mapscope_report::{Cell, Discard, Field, Head, Sink, Through};
+use mapscope_runtime::Go;
+use mapscope_runtime::crash::Crash;
+use mapscope_runtime::goroutine::Scheduler;
 
 use crate::args::{OpenArgs, TargetArgs};
 use crate::commands::explain;
@@ -12,20 +15,29 @@ use crate::exit::Outcome;
 use crate::open::{self, Manner};
 use crate::session::Session;
 
-/// It died of a nil pointer that came out of no map: it is not for us.
-#[derive(Debug)]
-pub(super) struct Elsewhere;
+/// A core that nobody asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unasked {
+    /// It died of a nil pointer that came out of no map: it is not for us.
+    Elsewhere,
+    /// The same death was told where it began.
+    Again,
+}
 
-impl std::fmt::Display for Elsewhere {
+impl std::fmt::Display for Unasked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it did not die on a map")
+        f.write_str(match self {
+            Unasked::Elsewhere => "it did not die on a map",
+            Unasked::Again => "that death was told already",
+        })
     }
 }
 
-impl std::error::Error for Elsewhere {}
+impl std::error::Error for Unasked {}
 
 /// Explains a core, with `caught` as the first thing that the report says. If it is `doubtful` whether
-/// a map has to do with it, and none has, the error is [`Elsewhere`] and nothing is said.
+/// a map has to do with it, and none has, or it is a death that was told where it began, the error is
+/// [`Unasked`] and nothing is said.
 pub(super) fn autopsy(
     session: &Session,
     core: &Path,
@@ -41,11 +53,20 @@ pub(super) fn autopsy(
             let mut asked = OfMap::default();
             Autopsy::default().run(go, &mut asked).map_err(explain)?;
             if !asked.said {
-                return Err(Elsewhere.into());
+                return Err(Unasked::Elsewhere.into());
             }
+        }
+        if is_again(go) {
+            return Err(Unasked::Again.into());
         }
         Autopsy::default().run(go, &mut Preceded { sink, caught }).map_err(explain)
     })
+}
+
+/// Whether it was stopped on its way from the place where this death began.
+fn is_again(go: &Go<'_>) -> bool {
+    let Ok(scheduler) = Scheduler::open(go) else { return false };
+    Crash::find(go, &scheduler, &go.target.threads()).is_ok_and(|crash| crash.again)
 }
 
 /// Whether a report says that a nil pointer came out of a map.

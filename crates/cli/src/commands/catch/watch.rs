@@ -84,7 +84,7 @@ impl Watch {
             program.kind_at(hit.at) == Kind::NilDereference && !self.on.contains(&On::Any);
         let said = report::autopsy(session, &kept.path, &program.path(), &fields, doubtful);
         match said {
-            Err(error) if error.is::<report::Elsewhere>() => {
+            Err(error) if error.is::<report::Unasked>() => {
                 remove(&kept.path);
                 Ok(Outcome::Fine)
             }
@@ -98,7 +98,7 @@ impl Watch {
 
 fn remove(core: &Path) {
     if let Err(why) = std::fs::remove_file(core) {
-        say(&format!("cannot remove {}, which is of no map: {why}", core.display()));
+        say(&format!("cannot remove {}, which nobody asked for: {why}", core.display()));
     }
 }
 
