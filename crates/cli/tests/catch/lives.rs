@@ -3,21 +3,24 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use libtest_mimic::{Failed, Trial};
 use nix::sys::signal::Signal;
 
-use crate::catcher::{Catcher, Scratch, Waiting, catch};
+use crate::catcher::{Catcher, PATIENCE, Scratch, Waiting, catch};
 
 type Test = fn(&Path) -> Result<(), Failed>;
 
-const TESTS: [(&str, Test); 9] = [
+const TESTS: [(&str, Test); 11] = [
     ("recovers/bpf", |program| recovers(program, "bpf")),
     ("recovers/ptrace", |program| recovers(program, "ptrace")),
     ("killed-armed/bpf", |program| killed_armed(program, "bpf")),
     ("killed-armed/ptrace", |program| killed_armed(program, "ptrace")),
     ("killed-stopped/bpf", |program| killed_stopped(program, "bpf")),
     ("killed-stopped/ptrace", |program| killed_stopped(program, "ptrace")),
+    ("killed-keeping/bpf", |program| killed_keeping(program, "bpf")),
+    ("killed-keeping/ptrace", |program| killed_keeping(program, "ptrace")),
     ("interrupted/bpf", |program| interrupted(program, "bpf")),
     ("interrupted/ptrace", |program| interrupted(program, "ptrace")),
     ("follow", follow),
@@ -73,8 +76,8 @@ fn killed_armed(program: &Path, way: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// mapscope is killed while a program is stopped by it, or while it holds a thread at a breakpoint: that is
-/// let go. By ptrace it may die of the breakpoint then, and not of the map.
+/// mapscope is killed before it has heard of a stop, or of a thread's breakpoint: that is let go. By ptrace it
+/// may die of the breakpoint then, and not of the map.
 fn killed_stopped(program: &Path, way: &str) -> Result<(), Failed> {
     let scratch = Scratch::new(&format!("killed-stopped-{way}"))?;
     let mut waiting = Waiting::start(program, "race-write-write")?;
@@ -90,6 +93,36 @@ fn killed_stopped(program: &Path, way: &str) -> Result<(), Failed> {
     catcher.signal(Signal::SIGKILL)?;
     assert_eq!(waiting.ends()?, Some(2));
     Ok(())
+}
+
+/// mapscope is killed while it writes the core of a program that it holds: that goes on as if nobody had
+/// watched, and recovers.
+fn killed_keeping(program: &Path, way: &str) -> Result<(), Failed> {
+    let scratch = Scratch::new(&format!("killed-keeping-{way}"))?;
+    let mut waiting = Waiting::start(program, "-live")?;
+    let mut command = catch(&scratch.0);
+    let catcher =
+        Catcher::armed(command.args(["--with", way, "--keep", "1000", "-p", &waiting.pid()]))?;
+    waiting.go()?;
+    for _ in 0..200 {
+        let kept = scratch.files()?.len();
+        waiting.go()?;
+        let until = Instant::now() + PATIENCE;
+        while scratch.files()?.len() == kept && Instant::now() < until {}
+        catcher.signal(Signal::SIGSTOP)?;
+        if scratch.files()?.iter().any(|file| file.extension().is_some_and(|e| e == "partial")) {
+            catcher.signal(Signal::SIGKILL)?;
+            assert_eq!(waiting.line()?, "RECOVERED true");
+            waiting.comes_to_be_unchanged(program)?;
+            waiting.go()?;
+            assert_eq!(waiting.line()?, "RECOVERED true");
+            return Ok(());
+        }
+        // Too late: the next time, then.
+        catcher.signal(Signal::SIGCONT)?;
+        assert_eq!(waiting.line()?, "RECOVERED true");
+    }
+    Err("a core was never met half written".into())
 }
 
 /// Ctrl-C takes the probes out.

@@ -52,12 +52,26 @@ enum State {
     Running,
     /// Held; when it goes on it is to get this signal (0: none).
     Stopped(i32),
+    /// Held at a breakpoint by its SIGTRAP, of which it dies if the kernel lets it go: when we end.
+    Trapped,
+}
+
+impl State {
+    /// The signal that a held thread is to get when it goes on (0: none).
+    fn signal(self) -> Option<i32> {
+        match self {
+            State::Running => None,
+            State::Stopped(signal) => Some(signal),
+            State::Trapped => Some(0),
+        }
+    }
 }
 
 /// What became of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A thread came to a breakpoint; all are held until [`Traced::go_on`].
+    /// A thread came to a breakpoint; all are held until [`Traced::go_on`], and there are no breakpoints.
+    /// Should we be killed meanwhile, the process goes on as if there had been none.
     Hit(Box<Hit>),
     /// Nothing, for as long as was asked for.
     Nothing,
@@ -165,6 +179,7 @@ impl Traced {
             while let Some((tid, status)) = wait::any() {
                 if let Some(hit) = self.take(tid, status) {
                     self.stop_all()?;
+                    self.settle();
                     return Ok(Event::Hit(Box::new(hit)));
                 }
             }
@@ -177,10 +192,8 @@ impl Traced {
         }
     }
 
-    /// The threads of a process that is held, which then has no breakpoints.
-    pub fn threads(&mut self) -> Vec<ThreadState> {
-        // Where it fails the process is gone, and so is what it concerns.
-        let _ = self.take_out();
+    /// The threads of a process that is held.
+    pub fn threads(&self) -> Vec<ThreadState> {
         let mut tids: Vec<u32> = self.threads.keys().copied().collect();
         tids.sort_unstable();
         tids.into_iter().filter_map(ThreadState::of).collect()
@@ -200,7 +213,7 @@ impl Traced {
     fn let_go(&mut self) {
         let _ = self.take_out();
         for (tid, state) in self.threads.drain() {
-            if let State::Stopped(signal) = state {
+            if let Some(signal) = state.signal() {
                 wait::detach(tid, signal);
             }
         }
@@ -225,7 +238,7 @@ impl Traced {
 
     fn resume_all(&mut self) {
         for (tid, state) in &mut self.threads {
-            if let State::Stopped(signal) = *state {
+            if let Some(signal) = state.signal() {
                 wait::resume(*tid, signal);
                 *state = State::Running;
             }
@@ -250,7 +263,7 @@ impl Traced {
             Status::Signal(signal) => {
                 let hit = if signal == libc::SIGTRAP { self.hit(tid) } else { None };
                 if hit.is_some() {
-                    self.threads.insert(tid, State::Stopped(0));
+                    self.threads.insert(tid, State::Trapped);
                     return hit;
                 }
                 wait::resume(tid, signal);

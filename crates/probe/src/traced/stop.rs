@@ -32,6 +32,21 @@ impl Traced {
         }
     }
 
+    /// Takes the breakpoints out, and holds what stands at one by nothing that it would get as a signal:
+    /// it leaves that signal's stop for one of ours, before its next instruction.
+    pub(super) fn settle(&mut self) {
+        // Where this fails the process is gone, and so is what it concerns.
+        let _ = self.take_out();
+        let trapped = self.threads.iter().filter(|(_, state)| **state == State::Trapped);
+        let trapped: Vec<u32> = trapped.map(|(tid, _)| *tid).collect();
+        for tid in trapped {
+            if ptrace::interrupt(Pid::from_raw(tid as i32)).is_ok() {
+                wait::resume(tid, 0);
+                let _ = self.await_stop(tid, Instant::now() + PATIENCE);
+            }
+        }
+    }
+
     fn running(&self) -> impl Iterator<Item = u32> {
         let running = self.threads.iter().filter(|(_, state)| **state == State::Running);
         running.map(|(tid, _)| *tid)
@@ -81,7 +96,7 @@ impl Traced {
                 return Ok(());
             }
             // It comes by there again when it goes on.
-            Status::Signal(libc::SIGTRAP) if self.hit(tid).is_some() => State::Stopped(0),
+            Status::Signal(libc::SIGTRAP) if self.hit(tid).is_some() => State::Trapped,
             Status::Signal(signal) => State::Stopped(signal),
             Status::Exec | Status::GroupStop | Status::Event => State::Stopped(0),
         };
