@@ -13,8 +13,9 @@ use crate::zoo::{Variant, Zoo};
 type Check = fn(&Zoo, &Target) -> Result<(), Failed>;
 
 /// What is asked: the name of the test, the mode of the program, the question.
-const CHECKS: [(&str, &str, Check); 5] = [
+const CHECKS: [(&str, &str, Check); 6] = [
     ("unlisted", "", unlisted),
+    ("shaped", "", shaped),
     ("held", "", held),
     ("spread", "", spread),
     ("spans", "", spans),
@@ -51,6 +52,30 @@ fn unlisted(odd: &Zoo, target: &Target) -> Result<(), Failed> {
         (!right).then(|| format!("{row}, should be {fact}"))
     });
     agreed(&wrong.collect::<Vec<String>>(), "ls")
+}
+
+/// Maps that closures of a generic function hold, whose code names only the shape of their type: of
+/// those types alone the map can be that hold the same. Without DWARF nothing tells the shape.
+fn shaped(odd: &Zoo, target: &Target) -> Result<(), Failed> {
+    let rows = listed(target)?;
+    let with_dwarf = is_by_dwarf(&rows);
+    let wrong = array(&odd.truth, "shaped").iter().filter_map(|fact| {
+        let row = array(&rows, "maps").iter().find(|row| row["addr"] == fact["addr"]);
+        let Some(row) = row else { return Some(format!("not listed: {fact}")) };
+        let typed = row["type"] == fact["type"];
+        let right = match (with_dwarf, fact["types"].as_u64()) {
+            (true, Some(1)) => typed,
+            // Before Go 1.23 DWARF does not say which word of the closure holds it.
+            (true, types) => row["type"].is_null() && row["candidates_total"].as_u64() >= types,
+            (false, _) => typed || row["type"].is_null(),
+        };
+        (!right || row["len"] != fact["len"]).then(|| format!("{row}, should be {fact}"))
+    });
+    agreed(&wrong.collect::<Vec<String>>(), "ls")
+}
+
+fn is_by_dwarf(rows: &Value) -> bool {
+    array(rows, "evidence").iter().any(|by| by.as_str().is_some_and(|by| by.contains("DWARF")))
 }
 
 /// What holds a map that no type leads to: the object that has the pointer to it, by its type and the

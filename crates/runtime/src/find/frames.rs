@@ -108,7 +108,7 @@ impl Candidates {
         if typing.ty.is_some() || array.is_none() {
             return Some(typing);
         }
-        let variables = self.variables.iter().map(|(_, ty)| *ty);
+        let variables = self.variables.iter().flat_map(|(_, ty)| types.instances(*ty).to_vec());
         let mut near: Vec<TypeId> = variables.chain(self.loaded.iter().copied()).collect();
         near.sort();
         near.dedup();

@@ -25,15 +25,15 @@ impl Walker<'_, '_> {
         }
         let held = holder.node(&mut self.findings.trail);
         let known = Typing::known(ty, typed_by);
-        let typing = if self.types.is_shape(ty) { self.instance(addr) } else { known };
+        let typing = if self.types.is_shape(ty) { self.instance(addr, ty) } else { known };
         self.note(addr, held, FoundBy::Walk, typing);
     }
 
     /// The type of a map that code of a generic holds: DWARF names it by the shape that its instances
     /// share, and no map is made of that.
-    fn instance(&self, addr: Addr) -> Typing {
+    fn instance(&self, addr: Addr, shape: TypeId) -> Typing {
         let array = self.go.proven(addr, self.stack.as_ref()).ok().flatten();
-        self.types.of(addr, array).unwrap_or(Typing::UNKNOWN)
+        self.types.instance(addr, array, shape)
     }
 
     /// Whether a map, channel or closure at `addr` has been met already.

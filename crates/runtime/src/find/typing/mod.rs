@@ -10,6 +10,7 @@
 mod candidate;
 mod fits;
 mod hashes;
+mod instance;
 mod leads;
 mod listed;
 mod pointee;
@@ -45,6 +46,8 @@ pub(super) struct MapTypes<'g, 'a> {
     listed: OnceCell<Listed>,
     /// Of each kind of array met, the types whose buckets or groups it can hold.
     by_array: RefCell<FxHashMap<Kept, Rc<[TypeId]>>>,
+    /// The types that each shape can stand for.
+    by_shape: RefCell<FxHashMap<TypeId, Rc<[TypeId]>>>,
     hashes: Hashes<'g, 'a>,
     leads: Leads,
     shaped: Shaped,
@@ -132,6 +135,7 @@ impl<'g, 'a> MapTypes<'g, 'a> {
             go,
             listed: OnceCell::new(),
             by_array: RefCell::default(),
+            by_shape: RefCell::default(),
             hashes: Hashes::new(go),
             leads: Leads::default(),
             shaped: Shaped::default(),
