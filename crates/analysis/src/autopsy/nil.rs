@@ -54,12 +54,26 @@ pub(super) fn emit(
             makers::emit(go, field, global(&origin.made, field), sink)?;
         }
     }
-    let nameless = named.is_none() && unlisted.is_none();
-    if nameless {
-        sink.note(Note::warning(format!("which map was nil is not known: {}", how(&origin))))?;
+    if unlisted.is_none() {
+        emit_doubt(&namer, named.as_ref(), &origin, site.back(), site.map_type(), sink)?;
     }
-    if nameless || named.is_some_and(|named| named.by == By::Shared) {
-        let all = site.map_type().map(|map| namer.all_in_scope(&origin.made, site.back(), map));
+    Ok(())
+}
+
+/// Says why there is no name, and which maps it may have been, where it has none or several share it.
+pub(super) fn emit_doubt(
+    namer: &Namer<'_, '_, '_>,
+    named: Option<&Named>,
+    origin: &Origin,
+    back: FileVa,
+    map: Option<TypeId>,
+    sink: &mut dyn Sink,
+) -> Result<(), Error> {
+    if named.is_none() {
+        sink.note(Note::warning(format!("which map was nil is not known: {}", how(origin))))?;
+    }
+    if named.is_none_or(|named| named.by == By::Shared) {
+        let all = map.map(|map| namer.all_in_scope(&origin.made, back, map));
         if let Some(note) = all.and_then(|all| candidates(&all)) {
             sink.note(note)?;
         }
@@ -228,7 +242,7 @@ pub(super) fn known(go: &Go<'_>, named: &Named, made: Option<&Named>) -> Vec<Fie
 }
 
 /// How the value came to be, in words, where it has no name.
-pub(super) fn how(origin: &Origin) -> &'static str {
+fn how(origin: &Origin) -> &'static str {
     match &origin.made {
         Made::Constant(_) => "the function itself makes it nil",
         Made::Argument(_) | Made::Stacked(_) => "the function was called with it",

@@ -238,11 +238,13 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
                     is_at(&piece.location, kept.spot).then_some(at)
                 })?
             }
-            // Of what has its address taken all is in memory.
-            Location::CfaOrField(begin) if !self.body.takes_address(*begin) => return None,
             Location::Cfa(begin) | Location::CfaOrField(begin) => {
                 let Spot::Slot(slot) = kept.spot else { return None };
-                u64::try_from(i64::from(slot).checked_sub(*begin)?).ok()?
+                let offset = u64::try_from(i64::from(slot).checked_sub(*begin)?).ok()?;
+                let whole = matches!(variable.location, Location::Cfa(_));
+                // Of what has its address taken all is in memory.
+                let is_in = || offset < self.go.types.get(self.go.types.of_debug(variable.ty)).size;
+                (whole || is_in() && self.body.takes_address(*begin)).then_some(offset)?
             }
             location => is_at(location, kept.spot).then_some(0)?,
         };

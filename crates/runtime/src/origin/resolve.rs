@@ -130,9 +130,14 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
         kept().filter(is).or_else(|| called().filter(is)).or_else(|| self.deferred(number, code))
     }
 
-    /// The one closure with that code that a function further out has deferred in a slot of its frame.
+    /// The one closure with that code that a function further out has deferred in a slot of its frame, where
+    /// the runtime has called it.
     fn deferred(&self, number: usize, code: Addr) -> Option<u64> {
         let memory = self.go.memory();
+        let caller = self.frames.get(number.checked_add(1)?)?;
+        if !caller.func.name().starts_with("runtime.") {
+            return None;
+        }
         let outer = self.frames.get(number..)?.iter().skip(1);
         let mut found = outer.flat_map(|frame| {
             let slots = frame.func.deferred().into_iter();

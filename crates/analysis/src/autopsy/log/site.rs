@@ -1,7 +1,7 @@
 //! The operation that failed: by the text, and by the code of the executable where it stands.
 
 use mapscope_binary::FileVa;
-use mapscope_report::{Cell, Field, Note, Sink};
+use mapscope_report::{Cell, Field, Sink};
 use mapscope_runtime::crash::Kind;
 use mapscope_runtime::crash::text::CrashText;
 use mapscope_runtime::holders::{Op, Takes, operation};
@@ -168,11 +168,7 @@ fn emit_nil(code: &Code<'_, '_, '_>, call: Call, sink: &mut dyn Sink) -> Result<
         None => vec![nil::nameless()],
     };
     sink.fields("nil", "the map that was nil", &fields)?;
-    if named.is_none() {
-        let why = format!("which map was nil is not known: {}", nil::how(&origin));
-        sink.note(Note::warning(why))?;
-    }
-    Ok(())
+    nil::emit_doubt(&namer, named.as_ref(), &origin, call.back, call.map_type(code), sink)
 }
 
 /// The nil pointer that was followed, and whether it came out of a map.
