@@ -88,6 +88,7 @@ impl<'w, 'g, 'a> Way<'w, '_, '_, '_, 'g, 'a> {
             Made::Stacked(slot) => format!("an argument on the stack, frame{slot:+#x}"),
             Made::Context => "the closure".into(),
             Made::Result { call, callee, number } => self.result(*call, *callee, *number),
+            Made::Received => "what it received from a channel".into(),
             Made::Word { base, index, offset } => self.word(base, index, *offset, depth),
             Made::Inside { base, index, offset } => {
                 format!("the address of {}", self.word(base, index, *offset, depth))

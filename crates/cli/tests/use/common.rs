@@ -84,6 +84,28 @@ pub(crate) fn built(test: &str, program: &str) -> Option<PathBuf> {
     found.pop()
 }
 
+/// A program of one file, built by the pinned Go with these flags of the linker.
+pub(crate) fn compiled(test: &str, source: &str, ldflags: &str) -> Option<PathBuf> {
+    let go = std::env::var_os("MAPSCOPE_GO").map(PathBuf::from).filter(|go| go.is_file());
+    let Some(go) = go else {
+        skip(test, "no Go: cargo xtask test sets MAPSCOPE_GO");
+        return None;
+    };
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    std::fs::create_dir_all(&dir).expect("a directory");
+    std::fs::write(dir.join("main.go"), source).expect("room");
+    std::fs::write(dir.join("go.mod"), "module program\n\ngo 1.19\n").expect("room");
+    let mut build = Command::new(go);
+    build
+        .args(["build", "-ldflags", ldflags, "-o", "program", "."])
+        .current_dir(&dir)
+        .env("GOTOOLCHAIN", "local");
+    let built =
+        build.env("GOCACHE", dir.join("cache")).env("GOFLAGS", "").output().expect("Go starts");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    Some(dir.join("program"))
+}
+
 /// A zoo that runs, and has told its truth. Dropped, it is killed.
 pub(crate) struct Zoo {
     child: Child,

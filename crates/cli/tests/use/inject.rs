@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::common::{run, skip};
+use crate::common::{compiled, run};
 
 const SOURCE: &str = r#"package main
 
@@ -39,23 +39,9 @@ func main() {
 }
 "#;
 
-/// The program, built by the pinned Go; it hits its map every two seconds.
+/// The program, which hits its map every two seconds.
 fn program(test: &str) -> Option<PathBuf> {
-    let go = std::env::var_os("MAPSCOPE_GO").map(PathBuf::from).filter(|go| go.is_file());
-    let Some(go) = go else {
-        skip(test, "no Go: cargo xtask test sets MAPSCOPE_GO");
-        return None;
-    };
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
-    fs::create_dir_all(&dir).expect("a directory");
-    fs::write(dir.join("main.go"), SOURCE).expect("room");
-    fs::write(dir.join("go.mod"), "module inject\n\ngo 1.19\n").expect("room");
-    let mut build = Command::new(go);
-    build.args(["build", "-o", "server", "."]).current_dir(&dir).env("GOTOOLCHAIN", "local");
-    let built =
-        build.env("GOCACHE", dir.join("cache")).env("GOFLAGS", "").output().expect("Go starts");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    Some(dir.join("server"))
+    compiled(test, SOURCE, "")
 }
 
 /// It runs, and is killed when it is dropped.

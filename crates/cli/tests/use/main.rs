@@ -10,6 +10,7 @@ mod files;
 mod inject;
 mod live;
 mod logs;
+mod nameless;
 mod output;
 mod packed;
 mod recordings;

@@ -18,6 +18,9 @@ fn argument_in(register: u8) -> Option<u8> {
     found.map(|number| number as u8)
 }
 
+/// Instructions before a call that load what it is called with, or the cases of a select.
+const MAX_CASES_CODE: usize = 64;
+
 /// What an instruction does to the place that is followed.
 pub(super) enum Effect {
     /// Nothing.
@@ -45,6 +48,9 @@ impl Body<'_, '_> {
             (FlowControl::Call | FlowControl::IndirectCall, Spot::Register(number)) => {
                 self.call(i, number)
             }
+            (FlowControl::Call, Spot::Slot(slot)) if self.receives(at, slot) => {
+                Effect::Makes(Made::Received)
+            }
             (_, Spot::Register(number)) => self.on_register(at, i, number),
             (_, Spot::Slot(slot)) => self.on_slot(at, i, slot),
         }
@@ -63,6 +69,29 @@ impl Body<'_, '_> {
             callee,
             number,
         }))
+    }
+
+    /// Whether the call at `at` puts what it receives from a channel into a slot, whose address was loaded
+    /// before: just before (`chanrecv1(c, elem)`, runtime/chan.go), or for one of the cases of a select.
+    fn receives(&self, at: usize, slot: i32) -> bool {
+        let before = self.instructions[..at].iter().enumerate().rev().take(MAX_CASES_CODE);
+        let load = |(at, i): &(usize, &Instruction)| {
+            i.mnemonic() == Mnemonic::Lea && self.slot_of(*at, i) == Some(slot)
+        };
+        if !before.clone().any(|one| load(&one)) {
+            return false;
+        }
+        let callee = FileVa(self.instructions[at].near_branch_target());
+        let name = self.go.pclntab().and_then(|table| table.find(callee)).map(|func| func.name());
+        match name {
+            Some("runtime.chanrecv1" | "runtime.chanrecv2" | "runtime.selectnbrecv") => {
+                let mut straight =
+                    before.take_while(|(_, i)| i.flow_control() == FlowControl::Next);
+                straight.any(|one| load(&one))
+            }
+            Some("runtime.selectgo") => true,
+            _ => false,
+        }
     }
 
     fn on_register(&self, at: usize, i: &Instruction, number: u8) -> Effect {

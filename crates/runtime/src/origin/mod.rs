@@ -79,6 +79,8 @@ pub enum Made {
         /// Which result.
         number: u8,
     },
+    /// What came out of a channel.
+    Received,
     /// The word in memory so far from what a value points to.
     Word {
         /// The pointer.
@@ -135,7 +137,7 @@ impl Made {
             _ => false,
         };
         match (self, other) {
-            (Made::Unknown | Made::Again | Made::Either(_), _) => false,
+            (Made::Unknown | Made::Received | Made::Again | Made::Either(_), _) => false,
             (Made::Word { base, index, offset }, Made::Word { base: b, index: i, offset: o })
             | (
                 Made::Inside { base, index, offset },

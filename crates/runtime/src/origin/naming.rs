@@ -101,7 +101,10 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
                 let callee = (*callee)?;
                 self.elem(*call, callee, *number).or_else(|| {
                     let told = self.told(single(self.go.code().result(callee, *number))?)?;
-                    Some(Named { text: self.call(callee, *number).unwrap_or(told.text), ..told })
+                    // Of a map, its type alone is no name.
+                    let is_map = matches!(told.what, What::Value(_));
+                    let typed = || (!is_map).then(|| told.text.clone());
+                    Some(Named { text: self.call(callee, *number).or_else(typed)?, ..told })
                 })
             }
             _ => None,
