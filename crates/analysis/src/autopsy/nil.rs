@@ -32,7 +32,8 @@ pub(super) fn emit(
         let map = site.map_type()?;
         named_by(&namer, &origin, site.back(), map)
     };
-    let named = namer.name(&origin).filter(|named| is_map(go, named)).or_else(likely);
+    let named = namer.name(&origin).filter(|named| is_map(go, named) && !is_type(go, named));
+    let named = named.or_else(likely);
     let made = namer.made(&origin.made).filter(|named| is_map(go, named));
     let field = field(made.as_ref(), named.as_ref());
     let map = site.map_type().filter(|_| field.is_none());
@@ -239,6 +240,14 @@ pub(super) fn known(go: &Go<'_>, named: &Named, made: Option<&Named>) -> Vec<Fie
         fields.push(Field::new("offset", "offset", Cell::Uint(field.offset)));
     }
     fields
+}
+
+/// Whether it is called by nothing but its type.
+fn is_type(go: &Go<'_>, named: &Named) -> bool {
+    match named.what {
+        What::Value(ty) => named.text == format!("({})", go.types.get(ty).name),
+        _ => false,
+    }
 }
 
 /// How the value came to be, in words, where it has no name.

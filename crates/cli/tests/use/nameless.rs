@@ -26,6 +26,9 @@ func choose(c chan map[string]int, done chan bool) {
 }
 
 //go:noinline
+func parameter(n int, m map[string]int) { m["key"] = n }
+
+//go:noinline
 func made(n int) record { return record{a: n} }
 
 func main() {
@@ -36,6 +39,8 @@ func main() {
 		receive(c)
 	case "choose":
 		choose(c, make(chan bool))
+	case "parameter":
+		parameter(len(os.Args), nil)
 	case "result":
 		made(len(os.Args)).m["key"] = 1
 	}
@@ -49,6 +54,7 @@ fn what_is_not_named_is_explained() {
     for (way, how) in [
         ("receive", "received from a channel"),
         ("choose", "received from a channel"),
+        ("parameter", "the function was called with it"),
         ("result", "another function returned it"),
     ] {
         let mut command = Command::new(&program);
