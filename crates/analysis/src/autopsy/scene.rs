@@ -332,7 +332,22 @@ impl<'g, 'a> Site<'_, 'g, 'a> {
             Takes::Map(_) => self.word(self.called.takes.argument()?).map(Addr),
             _ => None,
         };
-        given().or_else(|| self.iterated().map(|(_, map)| map)).filter(|map| !map.is_null())
+        let iterated = || self.iterated().map(|(_, map)| map);
+        given().or_else(iterated).or_else(|| self.only()).filter(|map| !map.is_null())
+    }
+
+    /// The map, where the code has several ways to come by it, as `reflect` has of what it is given or what
+    /// that points to, and only one of them leads to a map.
+    fn only(&self) -> Option<Addr> {
+        let Takes::Map(_) = self.called.takes else { return None };
+        let Made::Either(ways) = self.argument(self.called.takes.argument()?)?.made else {
+            return None;
+        };
+        let value = |way| self.scene.resolver.value(self.frame, way).map(Addr);
+        let mut all = ways.iter().map(value).collect::<Option<Vec<Addr>>>()?;
+        all.retain(|addr| self.scene.go.may_be_map(*addr));
+        all.dedup();
+        (all.len() == 1).then(|| all.pop())?
     }
 
     /// What the iterator has that the call is about.

@@ -442,6 +442,11 @@ impl Go<'_> {
         })
     }
 
+    /// Whether what is at `addr` obeys every invariant of a map's header.
+    pub fn may_be_map(&self, addr: Addr) -> bool {
+        self.proven(addr, None).is_ok()
+    }
+
     /// The first array of the map whose header is at `addr`, if what is there is a map.
     pub(crate) fn proven(
         &self,
