@@ -32,8 +32,7 @@ pub(super) fn emit(
         let map = site.map_type()?;
         named_by(&namer, &origin, site.back(), map)
     };
-    let named = namer.name(&origin).filter(|named| is_map(go, named) && !is_type(go, named));
-    let named = named.or_else(likely);
+    let named = namer.name(&origin).filter(|named| is_map(go, named)).or_else(likely);
     let made = namer.made(&origin.made).filter(|named| is_map(go, named));
     let field = field(made.as_ref(), named.as_ref());
     let map = site.map_type().filter(|_| field.is_none());
@@ -162,11 +161,11 @@ fn field<'n>(made: Option<&'n Named>, named: Option<&'n Named>) -> Option<&'n Fi
     of(made).or_else(|| of(named))
 }
 
+/// Whether a name is that of a map, and more than the type of one.
 pub(super) fn is_map(go: &Go<'_>, named: &Named) -> bool {
-    match named.what {
-        What::Value(ty) => matches!(go.types.get(ty).kind, Kind::Map(_)),
-        What::Address(_) | What::Items(_) => false,
-    }
+    let What::Value(ty) = named.what else { return false };
+    let ty = go.types.get(ty);
+    matches!(ty.kind, Kind::Map(_)) && named.text != format!("({})", ty.name)
 }
 
 /// What is known of a field of a receiver whose type the binary does not have.
@@ -240,14 +239,6 @@ pub(super) fn known(go: &Go<'_>, named: &Named, made: Option<&Named>) -> Vec<Fie
         fields.push(Field::new("offset", "offset", Cell::Uint(field.offset)));
     }
     fields
-}
-
-/// Whether it is called by nothing but its type.
-fn is_type(go: &Go<'_>, named: &Named) -> bool {
-    match named.what {
-        What::Value(ty) => named.text == format!("({})", go.types.get(ty).name),
-        _ => false,
-    }
 }
 
 /// How the value came to be, in words, where it has no name.
