@@ -21,8 +21,10 @@ pub(super) fn emit(
     };
     let entry = followed.entry;
     let namer = Namer::new(&followed.body, followed.entry);
-    let made = namer.made(&followed.origin.made).map(|named| named.text);
+    let made = namer.made(&followed.origin.made);
     let named = namer.name(&followed.origin);
+    let field = [&made, &named].into_iter().flatten().find_map(|named| named.field.clone());
+    let made = made.map(|named| named.text);
     let by = named.as_ref().map(|named| nil::pointer_by(named.by));
     let name = named.map(|named| named.text);
     let source = source(scene, followed);
@@ -40,6 +42,7 @@ pub(super) fn emit(
     if let Some(made) = made {
         fields.push(Field::new("set_from", "set from", Cell::text(made)));
     }
+    fields.extend(field.iter().flat_map(|field| nil::of_struct(scene.go, field)));
     fields.push(Field::new("from_map", "from a map", from_map));
     if let Some(site) = site {
         let ty = site.map_type();

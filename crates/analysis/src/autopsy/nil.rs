@@ -42,17 +42,20 @@ pub(super) fn emit(
         (None, Some(named)) => known(go, named, made.as_ref()),
         (None, None) => vec![nameless()],
     };
-    if field.is_none() {
-        let from = whence::words(scene, site.value(origin.clone()), site.map_type());
-        fields.extend(from.map(|words| Field::new("came_from", "came from", Cell::text(words))));
+    let value = || site.value(origin.clone());
+    let whence = field.is_none().then(|| whence::whence(scene, value(), map)).flatten();
+    let passed = whence.as_ref().and_then(|whence| whence.field.as_ref());
+    fields.extend(passed.into_iter().flat_map(|field| of_struct(go, field)));
+    if let Some(whence) = &whence {
+        fields.push(Field::new("came_from", "came from", Cell::text(whence.words.clone())));
     }
     sink.fields("nil", "the map that was nil", &fields)?;
     if let Some(field) = field {
         emit_holder(scene, &origin, field, sink)?;
-        // Stores to items of an array by an index are not told apart from others.
-        if !field.path.contains('[') {
-            makers::emit(go, field, global(&origin.made, field), sink)?;
-        }
+    }
+    // Stores to items of an array by an index are not told apart from others.
+    if let Some(stored) = field.or(passed).filter(|field| !field.path.contains('[')) {
+        makers::emit(go, stored, field.and_then(|field| global(&origin.made, field)), sink)?;
     }
     if unlisted.is_none() {
         emit_doubt(&namer, named.as_ref(), &origin, site.back(), site.map_type(), sink)?;
@@ -233,12 +236,19 @@ pub(super) fn known(go: &Go<'_>, named: &Named, made: Option<&Named>) -> Vec<Fie
         fields.push(Field::new("set_from", "set from", Cell::text(made.text.clone())));
     }
     if let Some(field) = field(made, Some(named)) {
-        let holder = go.types.get(field.holder).name.clone();
-        fields.push(Field::new("holder", "field of", Cell::text(holder)));
-        fields.push(Field::new("field", "field", Cell::text(field.path.clone())));
-        fields.push(Field::new("offset", "offset", Cell::Uint(field.offset)));
+        fields.extend(of_struct(go, field));
     }
     fields
+}
+
+/// The field of a struct.
+pub(super) fn of_struct(go: &Go<'_>, field: &FieldOf) -> [Field<'static>; 3] {
+    let holder = go.types.get(field.holder).name.clone();
+    [
+        Field::new("holder", "field of", Cell::text(holder)),
+        Field::new("field", "field", Cell::text(field.path.clone())),
+        Field::new("offset", "offset", Cell::Uint(field.offset)),
+    ]
 }
 
 /// How the value came to be, in words, where it has no name.

@@ -150,8 +150,10 @@ impl<'f, 'p, 'g, 'a> Scene<'f, 'p, 'g, 'a> {
         let Made::Argument(argument) = value.origin.made else { return None };
         let number = value.frame + 1;
         let frame = self.frames.get(number)?;
-        let body = self.resolver.body(number)?;
-        let origin = body.argument(self.go.va_of(frame.pc), argument)?;
+        let (body, back) = (self.resolver.body(number)?, self.go.va_of(frame.pc));
+        // Not where it called another function, which jumped here with other arguments.
+        let called = body.callee(back).is_none_or(|callee| callee == value.entry);
+        let origin = body.argument(back, argument).filter(|_| called)?;
         Some(Followed { frame: number, body, entry: frame.func.entry(), origin })
     }
 

@@ -4,7 +4,7 @@ use mapscope_binary::FileVa;
 use mapscope_report::Value;
 use mapscope_runtime::crash::is_runtime;
 use mapscope_runtime::find::data_name;
-use mapscope_runtime::origin::naming::{By, Namer};
+use mapscope_runtime::origin::naming::{By, FieldOf, Named, Namer};
 use mapscope_runtime::origin::{Made, Origin, registers};
 
 use mapscope_runtime::types::TypeId;
@@ -21,15 +21,24 @@ const MAX_DEPTH: usize = 8;
 /// A pointer's index: the value, and the size of an item.
 type Index = Option<(Box<Origin>, u32)>;
 
+/// Where a map came from.
+pub(super) struct Whence {
+    /// In words.
+    pub(super) words: String,
+    /// The field that a caller has passed.
+    pub(super) field: Option<FieldOf>,
+}
+
 /// Where `value` came from, a map of that type; `None` where the code of its function was not understood.
-pub(super) fn words<'g, 'a>(
+pub(super) fn whence<'g, 'a>(
     scene: &Scene<'_, '_, 'g, 'a>,
     value: Followed<'g, 'a>,
     map: Option<TypeId>,
-) -> Option<String> {
+) -> Option<Whence> {
     if value.origin.made == Made::Unknown {
         return None;
     }
+    let mut field = None;
     let mut words = Way { scene, value: &value, map }.words(&value.origin.made, MAX_DEPTH);
     let mut passed = value;
     for _ in 0..MAX_CALLERS {
@@ -40,11 +49,14 @@ pub(super) fn words<'g, 'a>(
             words = format!("{words} ({}:{})", line.file, line.line);
         }
         let way = Way { scene, value: &caller, map };
-        let named = way.named().unwrap_or_else(|| way.words(&caller.origin.made, MAX_DEPTH));
-        words = format!("{words}: {named}");
+        let named = way.named();
+        let made = || way.words(&caller.origin.made, MAX_DEPTH);
+        let text = named.as_ref().map_or_else(made, |named| named.text.clone());
+        words = format!("{words}: {text}");
+        field = named.and_then(|named| named.field);
         passed = caller;
     }
-    Some(words)
+    Some(Whence { words, field })
 }
 
 /// The same value in the function of the program that passed it.
@@ -66,10 +78,10 @@ struct Way<'w, 's, 'f, 'p, 'g, 'a> {
 
 impl<'w, 'g, 'a> Way<'w, '_, '_, '_, 'g, 'a> {
     /// What the source calls it, or the field that it is.
-    fn named(&self) -> Option<String> {
+    fn named(&self) -> Option<Named> {
         let named = self.namer().name(&self.value.origin)?;
         let says_more = named.field.is_some() || named.by == By::Dwarf;
-        (is_map(self.scene.go, &named) && says_more).then_some(named.text)
+        (is_map(self.scene.go, &named) && says_more).then_some(named)
     }
 
     fn namer(&self) -> Namer<'w, 'g, 'a> {
@@ -89,6 +101,7 @@ impl<'w, 'g, 'a> Way<'w, '_, '_, '_, 'g, 'a> {
             Made::Context => "the closure".into(),
             Made::Result { call, callee, number } => self.result(*call, *callee, *number),
             Made::Received => "what it received from a channel".into(),
+            Made::Filled { callee, .. } => self.filled(*callee),
             Made::Word { base, index, offset } => self.word(base, index, *offset, depth),
             Made::Inside { base, index, offset } => {
                 format!("the address of {}", self.word(base, index, *offset, depth))
@@ -118,6 +131,18 @@ impl<'w, 'g, 'a> Way<'w, '_, '_, '_, 'g, 'a> {
         let table = self.scene.go.pclntab();
         let callee = callee.and_then(|callee| table?.find(callee)).map(|callee| callee.name());
         format!("what {} returned", callee.unwrap_or("a function"))
+    }
+
+    /// What a function has put into a variable of the frame.
+    fn filled(&self, callee: Option<FileVa>) -> String {
+        let table = self.scene.go.pclntab();
+        let callee = callee.and_then(|callee| table?.find(callee)).map(|callee| callee.name());
+        match callee {
+            Some(name) if name.starts_with("runtime.chanrecv") => {
+                "what was received from a channel".into()
+            }
+            _ => format!("a variable that {} has filled", callee.unwrap_or("a function")),
+        }
     }
 
     /// The elem whose address an operation of a map returned.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::place;
+use crate::{place, whence};
 
 /// What came of it.
 pub(crate) struct Verdict {
@@ -19,7 +19,13 @@ pub(crate) enum Grade {
     Right,
     /// The struct and the field, or the map's type and the key, without the names of variables.
     Structure,
-    /// Neither.
+    /// The struct and how far into it, though the binary does not have its type.
+    Named,
+    /// Where the map came from: it is a field of a struct whose type the binary does not have.
+    Absent,
+    /// The map's type, the key, and where the map came from: it is no field of a struct.
+    Bare,
+    /// None of these.
     Nothing,
     /// What is called likely is not so.
     Guessed,
@@ -27,16 +33,48 @@ pub(crate) enum Grade {
     Wrong,
 }
 
+impl Grade {
+    /// Whether all was told that can be.
+    pub(crate) fn is_enough(self) -> bool {
+        self <= Grade::Bare
+    }
+}
+
+/// What the program is that died.
+pub(crate) struct Built {
+    /// It has DWARF.
+    pub(crate) dwarf: bool,
+    /// The bytes of its file.
+    pub(crate) exe: Vec<u8>,
+}
+
+impl Built {
+    /// Whether it has the run-time descriptor of a struct type, told by its name, which the linker lays down
+    /// with the descriptor alone: a byte of flags, the length, and `*` before the name, as it serves the
+    /// pointer's type as well (cmd/compile/internal/reflectdata, `dcommontype`).
+    fn lists(&self, holder: &str) -> bool {
+        // What a literal type's fields are called has no package.
+        let name = match holder.strip_prefix("struct") {
+            Some(fields) => format!("*struct{}", fields.replace("main.", "")),
+            None => format!("*{holder}"),
+        };
+        let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+        let wanted = [&[length], name.as_bytes()].concat();
+        self.exe.windows(wanted.len()).any(|bytes| bytes == wanted)
+    }
+}
+
 /// Places of facts in the truth and in the report. Those behind a `false` may be unknown where the
 /// program has no DWARF, but never wrong.
-const FACTS: [(&str, &[&str], bool); 13] = [
+const FACTS: [(&str, &[&str], bool); 14] = [
     ("kind", &["/crash/kind"], true),
     ("op", &["/operation/operation"], true),
     ("func", &["/operation/function"], true),
     ("type", &["/operation/type", "/followed/type"], false),
     ("key", &["/operation/key", "/followed/key"], false),
-    ("holder", &["/nil/holder"], false),
-    ("field", &["/nil/field"], false),
+    ("holder", &["/nil/holder", "/followed/holder"], false),
+    ("field", &["/nil/field", "/followed/field"], false),
+    ("offset", &["/nil/offset", "/followed/offset"], false),
     ("path", &["/map/path"], false),
     ("dynamic", &["/unhashable/dynamic"], true),
     ("within", &["/unhashable/within"], true),
@@ -44,6 +82,9 @@ const FACTS: [(&str, &[&str], bool); 13] = [
     ("mutex", &["/locks/0/field"], false),
     ("expr", &["/nil/expression", "/followed/expression"], false),
 ];
+
+/// What is only said where there is a struct.
+const OF_STRUCT: [&str; 3] = ["holder", "field", "offset"];
 
 /// The one nil map of which DWARF does not say what the source calls it.
 pub(crate) const HIDDEN: &str = "nil-interface";
@@ -53,15 +94,25 @@ pub(crate) const HIDDEN: &str = "nil-interface";
 const NAMES: [&str; 2] = ["expr", "path"];
 
 /// Compares a report with the truth.
-pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
+pub(crate) fn judge(truth: &Value, report: &Value, built: &Built) -> Verdict {
+    let dwarf = built.dwarf;
     let mut wrong = Vec::new();
     let mut unknown = Vec::new();
     let mut guessed = false;
     let likely = report["nil"]["known_by"].as_str().is_some_and(|by| by.starts_with("likely"));
     for (key, at, sure) in FACTS {
-        let Some(want) = truth[key].as_str() else { continue };
-        match at.iter().find_map(|at| report.pointer(at).and_then(said)) {
-            Some(got) if is(key, &got, want) => {}
+        let got = at.iter().find_map(|at| report.pointer(at).and_then(said));
+        let Some(want) = said(&truth[key]) else {
+            let made_up = OF_STRUCT.contains(&key) && truth["kind"] == "nil map write";
+            match got.filter(|_| made_up) {
+                Some(_) if likely => guessed = true,
+                Some(got) => wrong.push(format!("{key} is {got:?}, and there is none")),
+                None => {}
+            }
+            continue;
+        };
+        match got {
+            Some(got) if is(key, &got, &want) => {}
             _ if !dwarf && NAMES.contains(&key) => unknown.push(key),
             // Go 1.19 makes maps of generic code of the types it compiled the code for.
             Some(got) if key == "type" && got.contains("go.shape") => {}
@@ -74,10 +125,14 @@ pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
                 unknown.push(key);
             }
             None if !dwarf && !sure => unknown.push(key),
-            Some(_) if likely && report["nil"][key].is_string() => guessed = true,
+            Some(_) if likely && !report["nil"][key].is_null() => guessed = true,
             got => wrong.push(format!("{key} is {got:?}, and should be {want:?}")),
         }
     }
+    let placed = placed(truth, report).unwrap_or_else(|why| {
+        wrong.push(why);
+        false
+    });
     wrong.extend(accused(truth, report));
     wrong.extend(blamed(truth, report));
     wrong.extend(made(truth, report));
@@ -86,21 +141,37 @@ pub(crate) fn judge(truth: &Value, report: &Value, dwarf: bool) -> Verdict {
         _ if !wrong.is_empty() => Grade::Wrong,
         _ if guessed => Grade::Guessed,
         [] => Grade::Right,
-        unknown => structure(truth, unknown),
+        unknown => structure(truth, unknown, placed, built),
     };
     Verdict { grade, wrong }
 }
 
+/// Whether it is said where the nil map came from, and what is wrong with what is said.
+fn placed(truth: &Value, report: &Value) -> Result<bool, String> {
+    let Some(got) = report.pointer("/nil/came_from").and_then(said) else { return Ok(false) };
+    let name = truth["name"].as_str().unwrap_or_default();
+    match whence::whence(name) {
+        Some(want) if whence::is(&got, want) => Ok(true),
+        want => Err(format!("it came from {got:?}, and should from {want:?}")),
+    }
+}
+
 /// What is left where some facts are not known.
-fn structure(truth: &Value, unknown: &[&str]) -> Grade {
-    let asked = ["field", "key", "type"].iter().find(|key| truth[**key].is_string());
-    match asked {
-        Some(key) if !unknown.contains(key) => {
-            // Of a nil map that is no field, the type and the key say nothing that the message's line
-            // would not.
-            let bare = *key != "field" && truth["kind"] == "nil map write";
-            if bare { Grade::Nothing } else { Grade::Structure }
-        }
+fn structure(truth: &Value, unknown: &[&str], placed: bool, built: &Built) -> Grade {
+    let knows = |key: &str| truth[key].is_string() && !unknown.contains(&key);
+    if let Some(holder) = truth["holder"].as_str() {
+        let struct_known = knows("holder") && !unknown.contains(&"offset");
+        return match (built.lists(holder), struct_known) {
+            (true, true) if knows("field") => Grade::Structure,
+            (false, true) => Grade::Named,
+            (false, false) if placed => Grade::Absent,
+            _ => Grade::Nothing,
+        };
+    }
+    let bare = truth["kind"] == "nil map write";
+    match bare {
+        true if placed && knows("type") && knows("key") => Grade::Bare,
+        false if knows("key") || !truth["key"].is_string() && knows("type") => Grade::Structure,
         _ => Grade::Nothing,
     }
 }

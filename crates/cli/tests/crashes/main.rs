@@ -16,6 +16,7 @@ mod place;
 #[path = "../harness/races.rs"]
 mod races;
 mod table;
+mod whence;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,7 +24,7 @@ use std::process::{Command, Stdio};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 
-use judge::Grade;
+use judge::{Built, Grade};
 use table::Score;
 
 fn main() {
@@ -127,24 +128,25 @@ fn trial(program: Program) -> Trial {
 fn test(program: &Program) -> Result<(), Failed> {
     let mut wrong = Vec::new();
     let mut score = Score::of(program);
+    let built =
+        Built { dwarf: program.manner != Manner::Stripped, exe: std::fs::read(&program.path)? };
     for truth in crashing::truths(&program.path.with_file_name("crashes"))? {
         let name = truth["name"].as_str().unwrap_or_default();
         if program.manner == Manner::Test && !dies_in_a_test(name) {
             continue;
         }
         let report = autopsy(program, &truth)?;
-        let verdict = judge::judge(&truth, &report, program.manner != Manner::Stripped);
+        let verdict = judge::judge(&truth, &report, &built);
         score.note(name, verdict.grade);
         wrong.extend(verdict.wrong.into_iter().map(|what| format!("{name}: {what}")));
     }
-    // Types of structs that are on stacks only are not in a binary without DWARF, and Go 1.19 makes
-    // maps of generic code of types that no struct of the binary has.
-    if program.manner != Manner::Stripped {
-        let short = score
-            .nil_maps()
-            .filter(|(name, grade)| *grade != Grade::Right && *name != judge::HIDDEN);
-        wrong.extend(short.map(|(name, grade)| format!("{name}: {grade:?}")));
-    }
+    // With DWARF all of it; without, the struct and the field wherever the binary has the struct's type, else
+    // where the map came from.
+    let short = score.grades().filter(|(name, grade)| match built.dwarf {
+        true => name.starts_with("nil-") && *grade != Grade::Right && *name != judge::HIDDEN,
+        false => !grade.is_enough() && *grade != Grade::Wrong,
+    });
+    wrong.extend(short.map(|(name, grade)| format!("{name}: {grade:?}")));
     table::keep(score);
     match wrong.is_empty() {
         true => Ok(()),

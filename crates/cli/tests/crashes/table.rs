@@ -35,14 +35,13 @@ impl Score {
         self.grades.push((crash.to_owned(), grade));
     }
 
-    /// Those of nil maps.
-    pub(crate) fn nil_maps(&self) -> impl Iterator<Item = (&str, Grade)> {
-        self.group("nil-")
+    /// How well was told of each.
+    pub(crate) fn grades(&self) -> impl Iterator<Item = (&str, Grade)> {
+        self.grades.iter().map(|(name, grade)| (name.as_str(), *grade))
     }
 
     fn group<'s>(&'s self, begin: &'s str) -> impl Iterator<Item = (&'s str, Grade)> {
-        let grades = self.grades.iter().map(|(name, grade)| (name.as_str(), *grade));
-        grades.filter(move |(name, _)| name.starts_with(begin))
+        self.grades().filter(move |(name, _)| name.starts_with(begin))
     }
 }
 
@@ -106,23 +105,26 @@ fn builds(scores: &[Score]) -> String {
         let _ = write!(out, "| {} | {built} |", score.name);
         for (begin, _) in GROUPS {
             let grades: Vec<Grade> = score.group(begin).map(|(_, grade)| grade).collect();
-            let count = |wanted| grades.iter().filter(|grade| **grade == wanted).count();
-            let cell = match grades.is_empty() {
-                true => String::new(),
-                false => format!(
-                    "{} · {} · {} · {} · {}",
-                    count(Grade::Right),
-                    count(Grade::Structure),
-                    count(Grade::Nothing),
-                    count(Grade::Guessed),
-                    count(Grade::Wrong)
-                ),
-            };
-            let _ = write!(out, " {cell} |");
+            let _ = write!(out, " {} |", counts(&grades));
         }
         out.push('\n');
     }
     out
+}
+
+/// How many grades are of each kind.
+fn counts(grades: &[Grade]) -> String {
+    let kinds: [&[Grade]; 6] = [
+        &[Grade::Right],
+        &[Grade::Structure, Grade::Named],
+        &[Grade::Absent, Grade::Bare],
+        &[Grade::Nothing],
+        &[Grade::Guessed],
+        &[Grade::Wrong],
+    ];
+    let count = |kind: &[Grade]| grades.iter().filter(|grade| kind.contains(grade)).count();
+    let numbers = kinds.map(|kind| count(kind).to_string());
+    if grades.is_empty() { String::new() } else { numbers.join(" · ") }
 }
 
 /// For each way to die, in how many builds it was told how well.
@@ -148,6 +150,9 @@ fn cell(grades: &[Grade]) -> String {
     let all = [
         (Grade::Right, "right"),
         (Grade::Structure, "struct"),
+        (Grade::Named, "struct, type not in binary"),
+        (Grade::Absent, "type not in binary"),
+        (Grade::Bare, "no struct"),
         (Grade::Nothing, "nothing"),
         (Grade::Guessed, "likely, not so"),
         (Grade::Wrong, "wrong"),

@@ -48,8 +48,9 @@ impl Body<'_, '_> {
             (FlowControl::Call | FlowControl::IndirectCall, Spot::Register(number)) => {
                 self.call(i, number)
             }
-            (FlowControl::Call, Spot::Slot(slot)) if self.receives(at, slot) => {
-                Effect::Makes(Made::Received)
+            (FlowControl::Call | FlowControl::IndirectCall, Spot::Slot(slot)) => {
+                let received = || self.receives(at, slot).then_some(Made::Received);
+                self.filled(at, slot).or_else(received).map_or(Effect::None, Effect::Makes)
             }
             (_, Spot::Register(number)) => self.on_register(at, i, number),
             (_, Spot::Slot(slot)) => self.on_slot(at, i, slot),

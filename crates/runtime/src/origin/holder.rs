@@ -5,7 +5,7 @@ use mapscope_binary::FileVa;
 use super::naming::{By, Named, Namer, What};
 use super::parts::{Inside, inside};
 use super::{Made, Origin, shapes};
-use crate::code::{GENERIC, receiver_type};
+use crate::code::{GENERIC, Holds, receiver_type};
 use crate::types::{Kind, TypeId, short_name};
 
 /// A field of a struct whose type the binary does not have: it never is on the heap nor in an interface,
@@ -26,6 +26,44 @@ impl Namer<'_, '_, '_> {
     /// loaded from, of those whose fields the code there may use. Of the receiver of a method only structs
     /// of its name are meant.
     pub fn likely(&self, made: &Made, back: FileVa, map: TypeId) -> Option<Named> {
+        self.instance(made, map).or_else(|| self.alone(made, back, map))
+    }
+
+    /// What was loaded through the receiver of a method of a generic type: by the one of its instances that
+    /// leads to such a map.
+    fn instance(&self, made: &Made, map: TypeId) -> Option<Named> {
+        let (pointer, offsets) = loads(made)?;
+        let name = self.receiver_of(pointer, map).filter(|name| name.ends_with(GENERIC))?;
+        let types = &self.go.types;
+        types.meet_listed();
+        let own = types.ids().filter(|ty| types.get(*ty).named && self.is_called(*ty, &name));
+        let mut led = own.filter_map(|ty| self.led(ty, &offsets, map));
+        led.next().filter(|_| led.next().is_none())
+    }
+
+    /// Where the words lead to that lie at these offsets, each in what the one before points to, if that is
+    /// a map of type `map`.
+    fn led(&self, receiver: TypeId, offsets: &[u64], map: TypeId) -> Option<Named> {
+        let (last, pointers) = offsets.split_last()?;
+        let types = &self.go.types;
+        let (mut holder, mut text) = (receiver, format!("(*{})", types.get(receiver).name));
+        for offset in pointers {
+            let part = inside(self.go, holder, *offset, true)?;
+            let Kind::Pointer(to) = types.get(part.ty).kind else { return None };
+            (holder, text) = (to, text + &part.path);
+        }
+        let part = inside(self.go, holder, *last, true)?;
+        let field = part.field(holder, *last)?;
+        shapes::is_of(types, map, part.ty).then(|| Named {
+            text: text + &part.path,
+            what: What::Value(map),
+            field: Some(field),
+            by: By::Elimination,
+        })
+    }
+
+    /// What was loaded through a pointer of which nothing is known.
+    fn alone(&self, made: &Made, back: FileVa, map: TypeId) -> Option<Named> {
         let Made::Word { base, index: None, offset } = made else { return None };
         let offset = u64::try_from(*offset).ok().filter(|offset| may_be_field(base, *offset))?;
         let mut fits = self.fits(offset, map);
@@ -39,9 +77,15 @@ impl Namer<'_, '_, '_> {
         if !fits.is_empty() {
             return None;
         }
+        // What is told of the pointer and is not so says nothing.
+        let is_it = |named: &Named| {
+            self.leads(named.what).is_none_or(|holds| holds == Holds::Pointer(holder))
+        };
         let name = || format!("(*{})", self.go.types.get(holder).name);
+        let named = self.name(base).filter(is_it).map(|named| named.text);
+        let text = named.or_else(|| self.result(base)).unwrap_or_else(name);
         Some(Named {
-            text: self.name(base).map_or_else(name, |named| named.text) + &part.path,
+            text: text + &part.path,
             what: What::Value(map),
             field: part.field(holder, offset),
             by: By::Elimination,
@@ -57,6 +101,12 @@ impl Namer<'_, '_, '_> {
         // Of the instances of a generic type the others may be listed.
         let listed = !name.ends_with(GENERIC) && self.go.types.listed(&name).is_some();
         (!listed).then(|| Unlisted { holder: written(&name), offset, indexed: index.is_some() })
+    }
+
+    /// What the source calls the result of a function.
+    fn result(&self, origin: &Origin) -> Option<String> {
+        let Made::Result { callee: Some(callee), number, .. } = &origin.made else { return None };
+        self.call(*callee, *number)
     }
 
     /// Every named struct that has a map of type `map` at `offset`.
@@ -108,6 +158,19 @@ impl Namer<'_, '_, '_> {
             None => name,
         };
         types.linker_name(ty).as_deref() == Some(plain)
+    }
+}
+
+/// The pointer that a word was loaded through in the end, and how far in what each time, the first load first.
+fn loads(made: &Made) -> Option<(&Origin, Vec<u64>)> {
+    let (mut made, mut offsets) = (made, Vec::new());
+    loop {
+        let Made::Word { base, index: None, offset } = made else { return None };
+        offsets.insert(0, u64::try_from(*offset).ok()?);
+        match &base.made {
+            Made::Word { .. } => made = &base.made,
+            _ => return Some((base, offsets)),
+        }
     }
 }
 

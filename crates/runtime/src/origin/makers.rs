@@ -63,6 +63,16 @@ impl StoreBy {
     }
 }
 
+/// Which argument of the function with this name is the descriptor of the type of which it makes a value on
+/// the heap: the first, or the second (`mallocgcSmall…`, which the compiler calls since 1.27).
+pub(super) fn allocates(function: &str) -> Option<u8> {
+    match function {
+        "runtime.newobject" => Some(0),
+        name if name.starts_with("runtime.mallocgc") => Some(1),
+        _ => None,
+    }
+}
+
 /// Functions whose code is followed: those that mention the type.
 const MAX_FUNCTIONS: usize = 4000;
 
@@ -149,15 +159,10 @@ impl<'a> Own<'_, 'a, '_> {
         }
     }
 
-    /// Whether a call makes a value of the type: it is an allocator's, and has the type's descriptor as
-    /// its first argument, or its second (`mallocgcSmall…` since 1.27).
+    /// Whether a call makes a value of the type: it is an allocator's, and is given the type's descriptor.
     fn makes(&self, (back, callee): &(FileVa, FileVa)) -> bool {
         let name = self.body.go.pclntab().and_then(|t| t.find(*callee)).map(|f| f.name());
-        let number = match name {
-            Some("runtime.newobject") => 0,
-            Some(name) if name.starts_with("runtime.mallocgc") => 1,
-            _ => return false,
-        };
+        let Some(number) = name.and_then(allocates) else { return false };
         let ty = self.body.argument(*back, number).map(|origin| origin.made);
         ty.is_some_and(|made| self.holder.is_some_and(|holder| made == Made::Address(holder)))
     }

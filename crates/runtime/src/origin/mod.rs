@@ -6,8 +6,10 @@
 //! looked up. [`Body::argument`] follows an argument of a call back to where it was loaded; names are
 //! given to that elsewhere, by DWARF ([`naming`]) or by the types of the binary.
 
+mod asserted;
 mod body;
 mod effect;
+mod filled;
 mod holder;
 mod listing;
 pub mod makers;
@@ -81,6 +83,15 @@ pub enum Made {
     },
     /// What came out of a channel.
     Received,
+    /// What a call has put into a variable of the frame whose address it was given.
+    Filled {
+        /// The return address.
+        call: FileVa,
+        /// The function, where the call names it.
+        callee: Option<FileVa>,
+        /// How many bytes into the variable.
+        offset: u64,
+    },
     /// The word in memory so far from what a value points to.
     Word {
         /// The pointer.

@@ -5,6 +5,7 @@ use mapscope_binary::dwarf::{Location, Variable};
 use mapscope_target::{Addr, MemoryExt};
 
 use super::body::Body;
+use super::makers::allocates;
 use super::parts::{array, inside, nested, selected};
 use super::{Kept, Made, Origin, Spot};
 use crate::Go;
@@ -84,7 +85,8 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
 
     /// What the source calls the value, if that can be told.
     pub fn name(&self, origin: &Origin) -> Option<Named> {
-        self.variable(origin).or_else(|| self.made(&origin.made))
+        let unnamed = || self.dynamic(origin).unwrap_or_else(|| self.made(&origin.made));
+        self.variable(origin).or_else(unnamed)
     }
 
     /// The value as it was made, whatever variable it was kept in since.
@@ -99,7 +101,8 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
             Made::Argument(number) => self.told(self.called_with(*number)?),
             Made::Result { call, callee, number } => {
                 let callee = (*callee)?;
-                self.elem(*call, callee, *number).or_else(|| {
+                let known = self.elem(*call, callee, *number);
+                known.or_else(|| self.fresh(*call, callee)).or_else(|| {
                     let told = self.told(single(self.go.code().result(callee, *number))?)?;
                     // Of a map, its type alone is no name.
                     let is_map = matches!(told.what, What::Value(_));
@@ -107,12 +110,21 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
                     Some(Named { text: self.call(callee, *number).or_else(typed)?, ..told })
                 })
             }
+            Made::Filled { call, callee, offset } => self.filled(*call, (*callee)?, *offset),
             _ => None,
         }
     }
 
+    /// What was just made on the heap; DWARF knows the variable that it is kept in.
+    fn fresh(&self, call: FileVa, callee: FileVa) -> Option<Named> {
+        let argument = allocates(self.go.pclntab()?.find(callee)?.name())?;
+        let ty = self.body.argument(call, argument).filter(|_| self.go.image.debug.is_none())?;
+        let Made::Address(ty) = ty.made else { return None };
+        self.told(Holds::Pointer(self.go.described(self.go.addr_of(ty))?))
+    }
+
     /// What the source calls the result of a function of the program.
-    fn call(&self, callee: FileVa, number: u8) -> Option<String> {
+    pub(super) fn call(&self, callee: FileVa, number: u8) -> Option<String> {
         let name = self.go.pclntab()?.find(callee)?.name();
         (number == 0 && !name.starts_with("runtime.")).then(|| format!("{name}({UNNAMED})"))
     }
@@ -158,7 +170,7 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
     }
 
     /// What a word leads to that is that.
-    fn leads(&self, what: What) -> Option<Holds> {
+    pub(super) fn leads(&self, what: What) -> Option<Holds> {
         match what {
             What::Address(ty) => Some(Holds::Pointer(ty)),
             What::Items(of) => Some(Holds::Slice(of)),
@@ -217,6 +229,11 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         let inside = inside(self.go, holder, offset, deref)?;
         let what = if deref { What::Value(inside.ty) } else { What::Address(inside.ty) };
         let field = nested(field, what, inside.field(holder, offset));
+        let name = |ty| types.get(ty).name.clone();
+        // What a pointer without a name leads to.
+        if deref && inside.path.is_empty() && text == format!("(*{})", name(holder)) {
+            return Some(Named { text: format!("({})", name(inside.ty)), what, field, by });
+        }
         Some(Named { text: selected(text, &inside.path, pointer && deref), what, field, by })
     }
 
@@ -405,6 +422,9 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
             Holds::Pointer(ty) => (format!("(*{})", name(ty)), What::Address(ty)),
             Holds::Slice(of) => (format!("([]{})", name(of)), What::Items(of)),
             Holds::Map(ty) => (format!("({})", name(ty)), What::Value(ty)),
+            Holds::Value(ty) if matches!(self.go.types.get(ty).kind, Kind::Chan(_)) => {
+                (format!("({})", name(ty)), What::Value(ty))
+            }
             Holds::Header(_) | Holds::Value(_) => return None,
         };
         Some(Named { text, what, field: None, by: By::Types })

@@ -53,7 +53,7 @@ impl Body<'_, '_> {
         })
     }
 
-    fn index(&self, at: FileVa) -> Option<usize> {
+    pub(super) fn index(&self, at: FileVa) -> Option<usize> {
         self.instructions.binary_search_by_key(&at.0, Instruction::ip).ok()
     }
 }

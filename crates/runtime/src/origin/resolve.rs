@@ -105,7 +105,7 @@ impl<'f, 'p, 'g, 'a> Resolver<'f, 'p, 'g, 'a> {
             }
             Made::Times { of, by } => self.origin(number, of, depth)?.checked_mul(*by),
             Made::Context => self.closure(number, depth),
-            Made::Result { .. } | Made::Received => None,
+            Made::Result { .. } | Made::Filled { .. } | Made::Received => None,
             Made::Either(_) | Made::Again | Made::Unknown => None,
         };
         made.or_else(|| self.copied(number, origin))

@@ -37,6 +37,11 @@ impl Body<'_, '_> {
         self.back(at, spot, &mut { BUDGET })
     }
 
+    /// What the operand in memory of the instruction at `at` holds.
+    pub(super) fn loaded(&self, at: usize) -> Made {
+        self.operand(at, true, &mut { BUDGET })
+    }
+
     /// The same within a budget.
     pub(super) fn back(&self, at: usize, spot: Spot, budget: &mut Budget) -> Origin {
         let mut way = Way { kept: Vec::new(), found: Vec::new(), seen: FxHashSet::default() };
