@@ -172,7 +172,7 @@ pub(super) fn is_map(go: &Go<'_>, named: &Named) -> bool {
 }
 
 /// What is known of a field of a receiver whose type the binary does not have.
-fn by_method(field: &Unlisted) -> Vec<Field<'static>> {
+pub(super) fn by_method(field: &Unlisted) -> Vec<Field<'static>> {
     let Unlisted { holder, offset, indexed } = field;
     let item = if *indexed { "[…]" } else { "" };
     let text = format!("(*{holder})+{offset:#x}{item}");

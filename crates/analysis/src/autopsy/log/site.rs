@@ -163,12 +163,25 @@ fn emit_nil(code: &Code<'_, '_, '_>, call: Call, sink: &mut dyn Sink) -> Result<
     let named = name_map(code, call, &origin);
     let namer = Namer::new(&code.body, code.entry);
     let made = namer.made(&origin.made).filter(|named| nil::is_map(code.go, named));
-    let fields = match &named {
-        Some(named) => nil::known(code.go, named, made.as_ref()),
-        None => vec![nil::nameless()],
+    let map = call.map_type(code).filter(|_| named.is_none());
+    let unlisted = map.and_then(|map| namer.unlisted(&origin.made, map));
+    let fields = match (&unlisted, &named) {
+        (Some(unlisted), _) => nil::by_method(unlisted),
+        (None, Some(named)) => nil::known(code.go, named, made.as_ref()),
+        (None, None) => vec![nil::nameless()],
     };
     sink.fields("nil", "the map that was nil", &fields)?;
-    nil::emit_doubt(&namer, named.as_ref(), &origin, call.back, call.map_type(code), sink)
+    match unlisted {
+        Some(_) => Ok(()),
+        None => nil::emit_doubt(
+            &namer,
+            named.as_ref(),
+            &origin,
+            call.back,
+            call.map_type(code),
+            sink,
+        ),
+    }
 }
 
 /// The nil pointer that was followed, and whether it came out of a map.
