@@ -1,5 +1,6 @@
 //! `autopsy`: why a program died on a map.
 
+mod callers;
 mod code;
 mod locks;
 mod log;

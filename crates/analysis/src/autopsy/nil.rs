@@ -9,7 +9,7 @@ use mapscope_runtime::types::{Kind, TypeId};
 use mapscope_target::{Addr, MemoryExt};
 
 use super::scene::Scene;
-use super::{makers, whence};
+use super::{callers, makers, whence};
 use crate::Error;
 
 /// Says which map was nil.
@@ -32,7 +32,9 @@ pub(super) fn emit(
         let map = site.map_type()?;
         named_by(&namer, &origin, site.back(), map)
     };
-    let named = namer.name(&origin).filter(|named| is_map(go, named)).or_else(likely);
+    let passed = || callers::loaded(scene, &site.value(origin.clone()));
+    let named = namer.name(&origin).or_else(passed).filter(|named| is_map(go, named));
+    let named = named.or_else(likely);
     let made = namer.made(&origin.made).filter(|named| is_map(go, named));
     let field = field(made.as_ref(), named.as_ref());
     let map = site.map_type().filter(|_| field.is_none());

@@ -2,18 +2,15 @@
 
 use mapscope_binary::FileVa;
 use mapscope_report::Value;
-use mapscope_runtime::crash::is_runtime;
 use mapscope_runtime::find::data_name;
 use mapscope_runtime::origin::naming::{By, FieldOf, Named, Namer};
 use mapscope_runtime::origin::{Made, Origin, registers};
 
 use mapscope_runtime::types::TypeId;
 
+use super::callers::{MAX_CALLERS, caller};
 use super::nil::is_map;
 use super::scene::{Followed, Scene};
-
-/// Functions that a nil map is followed through, from one to its caller.
-const MAX_CALLERS: usize = 8;
 
 /// Pointers in pointers that are told.
 const MAX_DEPTH: usize = 8;
@@ -57,16 +54,6 @@ pub(super) fn whence<'g, 'a>(
         passed = caller;
     }
     Some(Whence { words, field })
-}
-
-/// The same value in the function of the program that passed it.
-fn caller<'g, 'a>(
-    scene: &Scene<'_, '_, 'g, 'a>,
-    value: &Followed<'g, 'a>,
-) -> Option<Followed<'g, 'a>> {
-    let passed = scene.passed(value)?;
-    let (function, _) = scene.frame(passed.frame)?;
-    (!is_runtime(function) && passed.origin.made != Made::Unknown).then_some(passed)
 }
 
 /// A value of one frame.

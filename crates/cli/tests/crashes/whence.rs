@@ -2,7 +2,7 @@
 //! have: by their source, and by how Go passes arguments (cmd/compile/abi-internal.md).
 
 /// Of each such program what is said; `…` stands for addresses, lines, and what is known at run time only.
-const WHENCE: [(&str, &str); 24] = [
+const WHENCE: [(&str, &str); 25] = [
     ("nil-anonymous-struct", "nil, which the function itself makes on one of the ways …"),
     ("nil-array-element", "the receiver, a *main.Shards -> +0x20"),
     ("nil-array-field", "the receiver, a *main.Shards -> +0x10, item 2 of 8 bytes each"),
@@ -24,6 +24,7 @@ const WHENCE: [(&str, &str); 24] = [
         "nil-generic-function",
         "argument 2 (RBX), passed by main.init…: nil, which the function itself makes",
     ),
+    ("nil-generic-scope", "nil, which the function itself makes"),
     ("nil-global", "the variable at 0x… (…+0x…)"),
     ("nil-global-array", "item 2 of 8 bytes each from the variable at 0x… (…+0x…) on"),
     ("nil-global-struct", "the variable at 0x… (…+0x…)"),

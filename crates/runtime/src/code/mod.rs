@@ -38,5 +38,5 @@ mod twins;
 
 pub use facts::{Facts, Told};
 pub use holds::Holds;
-pub(crate) use receiver::{GENERIC, receiver, receiver_type, unescape};
+pub(crate) use receiver::{GENERIC, receiver, receiver_type, unescape, value_receiver};
 pub(crate) use registers::{ARGUMENTS, CONTEXT};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::holds::Holds;
-use crate::types::Types;
+use crate::types::{TypeId, Types};
 
 /// Receivers of functions one after the other: those of one type mostly stand together.
 #[derive(Default)]
@@ -46,6 +46,12 @@ pub(crate) fn receiver_type(function: &str) -> Option<String> {
         .split_once('[')
         .map_or(Cow::from(name), |(generic, _)| format!("{generic}{GENERIC}").into());
     Some(format!("{}{name}", unescape(&written[..begin])))
+}
+
+/// The type of the receiver of the function with this name, if it is a method that takes it by value.
+pub(crate) fn value_receiver(types: &Types<'_>, function: &str) -> Option<TypeId> {
+    let written = written(function).filter(|written| pointer(written).is_none())?;
+    types.listed(&unescape(written))
 }
 
 /// How the receiver is written in front of a method's name: `example.com/shop.(*Cart)`,

@@ -8,6 +8,7 @@
 
 mod asserted;
 mod body;
+mod by_value;
 mod effect;
 mod filled;
 mod holder;

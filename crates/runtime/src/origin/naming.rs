@@ -98,7 +98,9 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
                 self.at(from, index.as_ref(), *offset, false)
             }
             Made::Address(va) => self.global(*va, 0, false),
-            Made::Argument(number) => self.told(self.called_with(*number)?),
+            Made::Argument(number) => {
+                self.of_value(*number).or_else(|| self.told(self.called_with(*number)?))
+            }
             Made::Result { call, callee, number } => {
                 let callee = (*callee)?;
                 let known = self.elem(*call, callee, *number);
@@ -152,9 +154,15 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
         }
     }
 
+    /// What was loaded so far from where `pointer` leads.
+    pub fn loaded_from(&self, pointer: Named, offset: i64) -> Option<Named> {
+        let named = self.told(self.leads(pointer.what)?)?;
+        self.at(Named { by: pointer.by.max(named.by), ..named }, None, offset, true)
+    }
+
     /// A value that is followed: where the code has several ways to set it, what it is by those of which
     /// the type is known, if that is the same. A variable has one type; nil is of any.
-    fn pointer(&self, origin: &Origin) -> Option<Named> {
+    pub fn pointer(&self, origin: &Origin) -> Option<Named> {
         self.name(origin).or_else(|| {
             let Made::Either(ways) = &origin.made else { return None };
             let real = ways.iter().filter(|w| !matches!(w.made, Made::Again | Made::Constant(0)));
