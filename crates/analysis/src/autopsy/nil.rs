@@ -260,7 +260,7 @@ fn how(origin: &Origin) -> &'static str {
         Made::Argument(_) | Made::Stacked(_) => "the function was called with it",
         Made::Context => "it is the function's closure",
         Made::Result { .. } => "another function returned it",
-        Made::Received => "it was received from a channel",
+        Made::Received | Made::Filled { channel: true, .. } => "it was received from a channel",
         Made::Word { .. } => "it was loaded through a pointer of a type that is not known",
         Made::Either(_) => "the function has several ways to set it",
         _ => "the code before the call was not understood",

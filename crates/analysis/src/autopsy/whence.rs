@@ -87,7 +87,9 @@ impl<'w, 'g, 'a> Way<'w, '_, '_, '_, 'g, 'a> {
             Made::Stacked(slot) => format!("an argument on the stack, frame{slot:+#x}"),
             Made::Context => "the closure".into(),
             Made::Result { call, callee, number } => self.result(*call, *callee, *number),
-            Made::Received => "what it received from a channel".into(),
+            Made::Received | Made::Filled { channel: true, .. } => {
+                "what it received from a channel".into()
+            }
             Made::Filled { callee, .. } => self.filled(*callee),
             Made::Word { base, index, offset } => self.word(base, index, *offset, depth),
             Made::Inside { base, index, offset } => {
@@ -124,12 +126,7 @@ impl<'w, 'g, 'a> Way<'w, '_, '_, '_, 'g, 'a> {
     fn filled(&self, callee: Option<FileVa>) -> String {
         let table = self.scene.go.pclntab();
         let callee = callee.and_then(|callee| table?.find(callee)).map(|callee| callee.name());
-        match callee {
-            Some(name) if name.starts_with("runtime.chanrecv") => {
-                "what was received from a channel".into()
-            }
-            _ => format!("a variable that {} has filled", callee.unwrap_or("a function")),
-        }
+        format!("a variable that {} has filled", callee.unwrap_or("a function"))
     }
 
     /// The elem whose address an operation of a map returned.

@@ -28,7 +28,8 @@ impl Body<'_, '_> {
         let offset = u64::try_from(slot.checked_sub(begin)?).ok()?;
         let name = callee.and_then(|va| self.go.pclntab()?.find(va)).map(|func| func.name());
         let whole = offset == 0 || name.is_some_and(fills);
-        whole.then_some(Made::Filled { call: FileVa(i.next_ip()), callee, offset })
+        let channel = name.is_some_and(receives);
+        whole.then_some(Made::Filled { call: FileVa(i.next_ip()), callee, offset, channel })
     }
 
     /// The variable of the frame nearest to `slot` whose address is in the register of an argument at the
@@ -76,7 +77,12 @@ impl Body<'_, '_> {
 
 /// Whether the function of this name fills more than a word.
 fn fills(name: &str) -> bool {
-    name.starts_with("runtime.chanrecv") || is_iterator(name)
+    receives(name) || is_iterator(name)
+}
+
+/// Whether the function of this name receives from a channel.
+fn receives(name: &str) -> bool {
+    name.starts_with("runtime.chanrecv") || name == "runtime.selectnbrecv"
 }
 
 /// Whether the function of this name moves an iterator of a map.
@@ -95,7 +101,11 @@ impl Namer<'_, '_, '_> {
     pub(super) fn filled(&self, call: FileVa, callee: FileVa, offset: u64) -> Option<Named> {
         let name = self.go.pclntab()?.find(callee)?.name();
         if name.starts_with("runtime.chanrecv") {
-            return self.received(call, offset);
+            let received = self.received(call, offset)?;
+            // Of a map, its type alone is no name.
+            let is_map =
+                matches!(received.what, What::Value(ty) if self.go.types.map(ty).is_some());
+            return Some(received).filter(|received| !is_map || received.field.is_some());
         }
         let number = if begins(name) { 2 } else { 0 };
         let iterator = is_iterator(name).then(|| self.body.argument(call, number))??;

@@ -82,7 +82,7 @@ pub enum Made {
         /// Which result.
         number: u8,
     },
-    /// What came out of a channel.
+    /// What came out of one of the channels of a select.
     Received,
     /// What a call has put into a variable of the frame whose address it was given.
     Filled {
@@ -92,6 +92,8 @@ pub enum Made {
         callee: Option<FileVa>,
         /// How many bytes into the variable.
         offset: u64,
+        /// It came out of a channel.
+        channel: bool,
     },
     /// The word in memory so far from what a value points to.
     Word {

@@ -112,7 +112,7 @@ impl<'b, 'g, 'a> Namer<'b, 'g, 'a> {
                     Some(Named { text: self.call(callee, *number).or_else(typed)?, ..told })
                 })
             }
-            Made::Filled { call, callee, offset } => self.filled(*call, (*callee)?, *offset),
+            Made::Filled { call, callee, offset, .. } => self.filled(*call, (*callee)?, *offset),
             _ => None,
         }
     }

@@ -173,14 +173,9 @@ fn emit_nil(code: &Code<'_, '_, '_>, call: Call, sink: &mut dyn Sink) -> Result<
     sink.fields("nil", "the map that was nil", &fields)?;
     match unlisted {
         Some(_) => Ok(()),
-        None => nil::emit_doubt(
-            &namer,
-            named.as_ref(),
-            &origin,
-            call.back,
-            call.map_type(code),
-            sink,
-        ),
+        None => {
+            nil::emit_doubt(&namer, named.as_ref(), &origin, call.back, call.map_type(code), sink)
+        }
     }
 }
 
