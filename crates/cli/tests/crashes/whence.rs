@@ -2,7 +2,7 @@
 //! have: by their source, and by how Go passes arguments (cmd/compile/abi-internal.md).
 
 /// Of each such program what is said; `…` stands for addresses, lines, and what is known at run time only.
-const WHENCE: [(&str, &str); 25] = [
+const WHENCE: [(&str, &str); 26] = [
     ("nil-anonymous-struct", "nil, which the function itself makes on one of the ways …"),
     ("nil-array-element", "the receiver, a *main.Shards -> +0x20"),
     ("nil-array-field", "the receiver, a *main.Shards -> +0x10, item 2 of 8 bytes each"),
@@ -24,7 +24,9 @@ const WHENCE: [(&str, &str); 25] = [
         "nil-generic-function",
         "argument 2 (RBX), passed by main.init…: nil, which the function itself makes",
     ),
+    // Some releases see that it is never set, others load it from the stack.
     ("nil-generic-scope", "nil, which the function itself makes"),
+    ("nil-generic-scope", "a variable of the function itself -> +0x10 -> +0x8"),
     ("nil-global", "the variable at 0x… (…+0x…)"),
     ("nil-global-array", "item 2 of 8 bytes each from the variable at 0x… (…+0x…) on"),
     ("nil-global-struct", "the variable at 0x… (…+0x…)"),
@@ -42,9 +44,9 @@ const WHENCE: [(&str, &str); 25] = [
     ("nil-slice-of-maps", "argument 1 (RAX) -> item 2 of 8 bytes each"),
 ];
 
-/// Where the map of that program came from.
-pub(crate) fn whence(name: &str) -> Option<&'static str> {
-    WHENCE.iter().find(|(own, _)| *own == name).map(|(_, whence)| *whence)
+/// Where the map of that program came from, in any of these words.
+pub(crate) fn whence(name: &str) -> Vec<&'static str> {
+    WHENCE.iter().filter(|(own, _)| *own == name).map(|(_, whence)| *whence).collect()
 }
 
 /// Whether what is said is that; the package of a test binary is named after its module.
