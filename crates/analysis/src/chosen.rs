@@ -32,7 +32,7 @@ impl Chosen {
     pub(crate) fn find(go: &Go<'_>, text: &str) -> Result<Chosen, Error> {
         let listing = OnceCell::new();
         let choice = find::choose(go, text, &listing).map_err(|why| {
-            inside::maps(go, text, &why, listing.get()).unwrap_or_else(|| not_found(why))
+            inside::maps(go, text, &why, listing.get()).unwrap_or_else(|| not_found(go, why))
         })?;
         Ok(Chosen {
             addr: choice.addr,
@@ -153,10 +153,16 @@ fn addresses(maps: &[Addr]) -> String {
 const MAX_SHOWN: usize = 8;
 
 /// Why there is no such map, and what to do about it.
-pub(crate) fn not_found(error: NameError) -> Error {
+pub(crate) fn not_found(go: &Go<'_>, error: NameError) -> Error {
     let hint = match &error {
         NameError::NoGlobal { name, .. } if is_bare_address(name) => {
             Some(format!("an address begins with 0x: did you mean 0x{name}?"))
+        }
+        NameError::NoGlobal { .. } | NameError::NoVariable { .. } if go.image.debug.is_none() => {
+            Some(
+                "without DWARF variables have no names: `mapscope ls` prints paths and addresses"
+                    .into(),
+            )
         }
         NameError::NoGlobal { nearest, .. } | NameError::NoField { nearest, .. } => {
             match nearest.is_empty() {

@@ -2,6 +2,7 @@
 
 use mapscope_report::{Cell, Field};
 use mapscope_runtime::Go;
+use mapscope_runtime::expr::NameError;
 use mapscope_target::{Addr, MemoryExt};
 
 use crate::Error;
@@ -63,7 +64,11 @@ impl Injection {
     ///
     /// It names nothing that holds a map, or is nil already.
     pub fn of_nil(go: &Go<'_>, text: &str) -> Result<Injection, Error> {
-        let holder = go.map_variable(text).map_err(not_found)?;
+        let holder = go.map_variable(text).map_err(|why| {
+            // A path of a program without names of variables, or through memory without a type.
+            let listed = !matches!(why, NameError::Kind { .. }) && Chosen::find(go, text).is_ok();
+            if listed { refused(UNHELD.0, UNHELD.1) } else { not_found(go, why) }
+        })?;
         let unreadable = |fault| Error::Unreadable(format!("{text}: {fault}"));
         let map = go.memory().addr(holder.addr).map_err(unreadable)?;
         if map.is_null() {
@@ -96,6 +101,12 @@ impl Injection {
         ]
     }
 }
+
+/// What is said of a map that is listed, and of which no typed variable leads to the place that holds it.
+const UNHELD: (&str, &str) = (
+    "where the pointer to this map lies is not known: no variable of a known type leads to it",
+    "without --nil its write mark is set, which a program dies of as well",
+);
 
 /// The number that the bytes are.
 fn hex(bytes: &[u8]) -> String {

@@ -91,6 +91,24 @@ fn explained(program: &Path, said: &str) -> serde_json::Value {
 
 const SURE: &str = "--i-know-this-kills";
 
+/// Without names of variables a path still names its map, but not the field that holds it.
+#[test]
+fn nil_of_a_path_without_names() {
+    const NAME: &str = "nil_of_a_path_without_names";
+    let Some(program) = compiled(NAME, SOURCE, "-s -w") else { return };
+    let mut server = Server::start(&program);
+    let pid = server.pid();
+    let listed = run(["ls", &pid, "--type", r"^map\[string\]int$", "--format", "json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).expect("JSON");
+    let path = listed["maps"][0]["path"].as_str().expect("a path");
+    run(["inject", &pid, path, "--nil", SURE])
+        .fails("where the pointer to this map lies is not known");
+    run(["inject", &pid, "main.server.hits", "--nil", SURE]).fails("variables have no names");
+    let marked = run(["inject", &pid, path, SURE]);
+    assert_eq!(marked.code, Some(0), "{}", marked.stderr);
+    assert!(server.dies().contains("concurrent map"));
+}
+
 #[test]
 fn the_write_mark() {
     let Some(program) = program("the_write_mark") else { return };
