@@ -33,8 +33,16 @@ pub(crate) fn code(truth: &Value, report: &Value, dwarf: bool) -> Vec<String> {
         ("type", "/operation/type"),
         ("type", "/followed/type"),
         ("holder", "/nil/holder"),
+        ("holder", "/followed/holder"),
         ("field", "/nil/field"),
+        ("field", "/followed/field"),
     ] {
+        let absent = if report["nil"].is_null() { "/nil/" } else { "/followed/" };
+        // A text does not tell what the caller has passed.
+        let of_struct = ["holder", "field"].contains(&key);
+        if of_struct && (at.starts_with(absent) || truth["name"] == "nil-handed-on") {
+            continue;
+        }
         let other = (at == "/followed/type") != of_missing_elem(truth);
         if key == "type" && (other || truth["parties"].is_array()) {
             continue;

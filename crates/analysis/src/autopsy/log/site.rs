@@ -191,8 +191,10 @@ fn emit_followed(
         return Ok(());
     };
     let namer = Namer::new(&code.body, code.entry);
-    let made = namer.made(&origin.made).map(|named| named.text);
+    let made = namer.made(&origin.made);
     let name = namer.name(&origin);
+    let field = [&made, &name].into_iter().flatten().find_map(|named| named.field.clone());
+    let made = made.map(|named| named.text);
     let by = name.as_ref().map(|named| nil::pointer_by(named.by));
     let name = name.map(|named| named.text);
     let source = source(text, code, origin);
@@ -207,6 +209,7 @@ fn emit_followed(
     if let Some(made) = made {
         fields.push(Field::new("set_from", "set from", Cell::text(made)));
     }
+    fields.extend(field.iter().flat_map(|field| nil::of_struct(code.go, field)));
     fields.push(Field::new("from_map", "from a map", Cell::Bool(source.is_some())));
     if let Some(Source { code: caller, call, .. }) = &source {
         let code = caller.as_ref().unwrap_or(code);
