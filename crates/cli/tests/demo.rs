@@ -35,6 +35,40 @@ fn the_demo_lists_shows_streams_and_explains() {
     }
 }
 
+/// Every command in the documents that is run on the sample, and whose output stands there whole.
+#[test]
+fn the_documents_show_what_is_printed() {
+    for (document, at_least) in [("README.md", 4), ("docs/commands.md", 15)] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let text = std::fs::read_to_string(root.join(document)).expect("a document");
+        let mut compared = 0;
+        for block in text.split("```").skip(1).step_by(2) {
+            let Some((command, shown)) = block.trim_start().split_once('\n') else { continue };
+            let whole = command.starts_with("$ mapscope ") && !shown.lines().any(|l| l == "...");
+            let place = match command {
+                _ if !whole => continue,
+                _ if command.contains(" samples/demo/core.zst") => root.clone(),
+                _ if command.contains(" core.zst") => root.join("samples/demo"),
+                _ => continue,
+            };
+            let printed = in_shell(&command["$ ".len()..], &place);
+            assert_eq!(printed.trim(), shown.trim(), "{document}: {command}");
+            compared += 1;
+        }
+        assert!(compared >= at_least, "{document}: {compared} commands");
+    }
+}
+
+/// What a command line prints, on either output.
+fn in_shell(line: &str, place: &Path) -> String {
+    let exe = Path::new(env!("CARGO_BIN_EXE_mapscope")).parent().expect("a directory");
+    let path = format!("{}:/usr/bin:/bin", exe.display());
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{line} 2>&1")]).env_clear().env("PATH", path);
+    let output = command.current_dir(place).output().expect("it starts");
+    text(&output.stdout).to_owned()
+}
+
 /// What `fixtures/demo/main.go` makes, by the constants in it.
 #[test]
 fn the_sample_holds_what_its_program_made() {
