@@ -146,8 +146,30 @@ fn judge(full: &Value, said: &Value) -> Vec<String> {
 /// An answer that is another than the whole one says that something is missing.
 pub(crate) fn looks_whole(full: &Value, said: &Value) -> Option<String> {
     let whole = agree::array(said, "missing").is_empty();
-    let same = || without_notes(full) == without_notes(said);
-    (whole && !same()).then(|| "it lacks something, and looks whole".into())
+    let differs = whole.then(|| difference("", &without_notes(full), &without_notes(said)))?;
+    differs.map(|at| format!("it lacks something, and looks whole: {at}"))
+}
+
+/// How a map was found and typed. Where one way is barred another may lead to the same map and type: nothing
+/// is lacking then.
+const WAYS: [&str; 2] = ["found_by", "typed_by"];
+
+/// Where two values differ first, and how.
+fn difference(at: &str, before: &Value, now: &Value) -> Option<String> {
+    let each = |key: &str, one: Option<&Value>, other: Option<&Value>| {
+        let or_null = |value: Option<&Value>| value.cloned().unwrap_or_default();
+        difference(&format!("{at}/{key}"), &or_null(one), &or_null(other))
+    };
+    match (before, now) {
+        (Value::Object(one), Value::Object(other)) => {
+            let mut keys =
+                one.keys().chain(other.keys()).filter(|key| !WAYS.contains(&key.as_str()));
+            keys.find_map(|key| each(key, one.get(key), other.get(key)))
+        }
+        (Value::Array(one), Value::Array(other)) => (0..one.len().max(other.len()))
+            .find_map(|i| each(&i.to_string(), one.get(i), other.get(i))),
+        _ => (before != now).then(|| format!("{at} is {now}, not {before}")),
+    }
 }
 
 /// Facts of a row that differ from those of the whole answer, and are not said to be unknown.

@@ -130,8 +130,11 @@ impl<'a> Types<'a> {
     /// Whether what is at `at`, among what the linker laid down, can be a descriptor: they have
     /// pointers in them, and lie as these do. The constants beside them seldom look like one.
     pub(crate) fn is_laid(&self, at: Addr) -> bool {
-        at.0.is_multiple_of(8)
-            && self.head(at).is_ok_and(|head| head.name_off >= 0 && head.is_sane())
+        if !at.0.is_multiple_of(8) {
+            return false;
+        }
+        let head = self.head(at).inspect_err(|fault| self.note(at, *fault));
+        head.is_ok_and(|head| head.name_off >= 0 && head.is_sane())
     }
 
     /// Meets every descriptor of a module whose descriptors stand one behind the other

@@ -177,9 +177,8 @@ impl MapTypes<'_, '_> {
             return None;
         }
         let shape = Shape { ty: one.ty, at, map };
-        let (own, _) = self.go.apart(|| {
-            self.go.types.get(one.ty).descriptor.and_then(|at| self.go.types.pointer_words(at))
-        });
+        let types = &self.go.types;
+        let own = types.get(one.ty).descriptor.and_then(|at| types.pointer_words(at));
         let (Some(bits), Some(own)) = (held.bits, own) else { return Some(shape) };
         let words = one.size / 8;
         counts.any(|count| is_pattern(bits, own, words, count, exact)).then_some(shape)
