@@ -219,7 +219,7 @@ fn a_map_that_is_none() {
         .fails("no global variable is named main.insertd\n  hint: did you mean ");
     run(["show", &pid, "c000123456"]).fails("did you mean 0xc000123456?");
     run(["entries", &pid, "0x10"]).fails("there is no map at 0x10\n  hint: ");
-    run(["entries", &pid, "main.inserted"]).fails("it is no map");
+    run(["entries", &pid, "main.inserted"]).fails("main.inserted is no map, but leads to:\n  0x");
     for map in ["", "main.", "main.inserted[", "main.inserted[99999999]", "main.inserted[0].x", "§"]
     {
         assert_eq!(run(["show", &pid, map]).code, Some(2), "{map}");
