@@ -1,5 +1,6 @@
 //! What every analysis over maps has in common: the report's frame.
 
+use std::collections::HashSet;
 use std::io;
 use std::time::Duration;
 
@@ -89,16 +90,9 @@ pub(crate) fn finish_with(
 
 /// Each once: several parts of a report may lack the same, `the stack of goroutine 7`, and one of them say why.
 fn once(all: Vec<String>) -> Vec<String> {
-    let is_said = |number: usize, one: &str| {
-        let mut others = all.iter().enumerate();
-        others.any(|(at, other)| match other.strip_prefix(one) {
-            Some("") => at < number,
-            Some(more) => more.starts_with(": "),
-            None => false,
-        })
-    };
-    let first = all.iter().enumerate().filter(|(number, one)| !is_said(*number, one));
-    first.map(|(_, one)| one.clone()).collect()
+    let explained = all.iter().flat_map(|one| one.match_indices(": ").map(|(at, _)| &one[..at]));
+    let mut said: HashSet<String> = explained.map(str::to_owned).collect();
+    all.into_iter().filter(|one| said.insert(one.clone())).collect()
 }
 
 #[cfg(test)]

@@ -9,13 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::fixtures::{checkout, compile};
+use crate::fixtures::{self, checkout};
 use crate::pins;
 use crate::process::quiet;
-use crate::toolchains::install;
-use crate::variants::{self, Mode, Strip, Variant};
+use crate::variants::{self, Mode, Variant};
 use score::Score;
 
 /// The programs that are scored: one that holds its maps as programs do, and one with maps of every
@@ -72,23 +71,20 @@ fn differs(score: &Score, document: &str) -> Option<String> {
 
 fn measure(only: &str) -> Result<Vec<Score>> {
     let mapscope = mapscope()?;
-    let dir = std::env::temp_dir().join(format!("mapscope-stripped-{}", std::process::id()));
-    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let home = fixtures::all(only)?;
     let wanted = variants::all().into_iter().filter(|variant| variant.pin.is(only));
     let mut scores = Vec::new();
     for variant in wanted.filter(|variant| variant.mode == Mode::Exe) {
         for program in PROGRAMS {
-            scores.push(one(&variant, program, &mapscope, &dir)?);
+            scores.push(one(&variant, program, &mapscope, &home)?);
         }
     }
-    fs::remove_dir_all(&dir)?;
     Ok(scores)
 }
 
-fn one(variant: &Variant, program: &'static str, mapscope: &Path, dir: &Path) -> Result<Score> {
-    install(variant.pin)?;
-    compile(variant, program, Strip::Symbols, dir, &[])?;
-    let (truth, listed) = program::listed(&dir.join(format!("{program}-s")), mapscope)?;
+fn one(variant: &Variant, program: &'static str, mapscope: &Path, home: &Path) -> Result<Score> {
+    let exe = home.join(variant.name()).join(format!("{program}-s"));
+    let (truth, listed) = program::listed(&exe, mapscope)?;
     let build = variant.name().trim_end_matches("-exe").to_owned();
     let score = Score::of(build, program, &truth, &listed);
     for wrong in &score.wrong {

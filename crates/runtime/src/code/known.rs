@@ -10,7 +10,8 @@ pub(super) struct Known {
     nodes: Nodes,
     /// Where in the table what each place holds begins and ends.
     parts: Vec<(u32, u32)>,
-    /// Of each 64 places, of which of them something is known.
+    /// Of each 64 places, of which of them something is known: what is asked of every flow, of places all
+    /// over, in a sixty-fourth of the memory of the parts.
     some: Vec<u64>,
     told: Vec<Told>,
 }

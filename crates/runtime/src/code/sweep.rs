@@ -10,6 +10,7 @@ use super::instance::Instance;
 use super::place::{PlaceId, Places};
 use super::recent::Recent;
 use crate::Go;
+use crate::find::is_shape;
 use crate::types::TypeId;
 
 /// The pass under way, and what it has noted.
@@ -33,6 +34,7 @@ pub(super) struct Sweep<'g, 'a> {
     /// Calls of map operations that take a map of this type.
     pub(super) map_uses: FxHashMap<TypeId, u32>,
     types: FxHashMap<FileVa, Option<TypeId>>,
+    /// Those of `types` that were asked for last.
     recent: Recent<FileVa, Option<TypeId>>,
     words: Recent<(TypeId, u64), Option<Holds>>,
     data_words: Recent<TypeId, Option<Holds>>,
@@ -107,7 +109,7 @@ impl<'g, 'a> Sweep<'g, 'a> {
             let id = go.described(go.addr_of(va))?;
             // Generic code is compiled for a shape, and no value is of such a type. Until 1.19 it has
             // descriptors of them.
-            (!go.types.get(id).name.contains("go.shape.")).then_some(id)
+            (!is_shape(&go.types.get(id).name)).then_some(id)
         };
         self.recent.get_or(va, va.0, || *types.entry(va).or_insert_with(read))
     }

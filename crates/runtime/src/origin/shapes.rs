@@ -1,6 +1,7 @@
 //! The types that code of generic functions is compiled for, where the binary has them: Go 1.18 and 1.19
 //! make maps of `go.shape.string_0`, later releases of what the dictionary says.
 
+use crate::find::is_shape;
 use crate::types::{Kind, TypeId, Types};
 
 /// How the names of shapes begin (cmd/compile/internal/typecheck/subr.go, `Shapify`).
@@ -11,7 +12,7 @@ const MAX_NESTING: u8 = 8;
 
 /// Whether a type is made of shapes.
 pub(super) fn is_shaped(types: &Types<'_>, ty: TypeId) -> bool {
-    types.get(ty).name.contains(SHAPE)
+    is_shape(&types.get(ty).name)
 }
 
 /// Whether a value of type `real` may be one of type `used` to the code: it is of that type, or of one that

@@ -37,10 +37,11 @@ pub fn placed<'t>(go: &Go<'_>, text: &'t CrashText) -> Cow<'t, CrashText> {
             goroutines.for_each(|goroutine| by_address(table, &mut goroutine.frames, moved));
         }
         false => {
-            let own = by_line(go, text);
+            let functions = Functions::of(go, text);
+            let own = by_line(go, text, &functions);
             let frames = placed.goroutines.first_mut().map(|died| &mut died.frames);
             if let Some((own, frames)) = own.zip(frames) {
-                let all = std::iter::once(own).chain(callers(go, text, own.0));
+                let all = std::iter::once(own).chain(callers(go, text, &functions, own.0));
                 for (number, offset) in all {
                     frames.get_mut(number).into_iter().for_each(|f| f.offset = Some(offset));
                 }
@@ -107,27 +108,40 @@ fn is_at(frame: &FrameText, line: &CodeFrame<'_>) -> bool {
 
 /// The number of the frame whose function holds the only operation of the line in which the program died, and
 /// how far into it that returns; of a nil pointer, where the only one is followed that may have been nil.
-fn by_line(go: &Go<'_>, text: &CrashText) -> Option<(usize, u64)> {
+fn by_line<'g, 'a>(
+    go: &'g Go<'a>,
+    text: &CrashText,
+    functions: &Functions<'g, 'a>,
+) -> Option<(usize, u64)> {
     let fits: fn(Op) -> bool = match text.kind()? {
         Kind::NilMapWrite => |op| op == Op::Write,
         Kind::Unhashable => Op::has_key,
         Kind::NilDereference => {
-            let found = pointers(go, text)?;
+            let found = pointers(go, text, functions)?;
             let [only] = found.pointers.as_slice() else { return None };
             return Some((found.frame, only.at.0.checked_sub(found.func.entry().0)?));
         }
         _ => return None,
     };
-    let (first, frames) = (text.culprit()?, &text.died()?.frames);
-    let functions = Functions::of(go, text);
+    let is_operation = |callee| {
+        let name = go.pclntab().and_then(|table| table.find(callee)).map(|func| func.name());
+        name.and_then(operation).is_some_and(|(op, _)| fits(op))
+    };
+    only(go, functions, &text.died()?.frames, text.culprit()?, is_operation)
+}
+
+/// The only call of what `is` says that stands where frame `first` does: the number of the frame in whose function
+/// that is, as those before may be inlined there, and how far into it the call returns.
+fn only(
+    go: &Go<'_>,
+    functions: &Functions<'_, '_>,
+    frames: &[FrameText],
+    first: usize,
+    is: impl Fn(FileVa) -> bool + Copy,
+) -> Option<(usize, u64)> {
     let last = frames.len().min(first.saturating_add(MAX_INLINED));
     (first..last).find_map(|outer| {
-        let own = frames.get(first..=outer)?;
-        let is_operation = |callee| {
-            let name = go.pclntab().and_then(|table| table.find(callee)).map(|func| func.name());
-            name.and_then(operation).is_some_and(|(op, _)| fits(op))
-        };
-        let mut calls = calls(go, &functions, own, is_operation);
+        let mut calls = calls(go, functions, frames.get(first..=outer)?, is);
         let only = calls.next()?;
         calls.next().is_none().then_some((outer, only))
     })
@@ -146,7 +160,7 @@ struct Pointers<'p, 'g, 'a> {
 /// without a name; none where the text has more than lines, or something else was called there.
 pub(super) fn may_be_nil(go: &Go<'_>, text: &CrashText) -> Vec<String> {
     let of_lines = !text.goroutines.iter().flat_map(|g| &g.frames).any(|f| f.offset.is_some());
-    let found = of_lines.then(|| pointers(go, text)).flatten();
+    let found = of_lines.then(|| pointers(go, text, &Functions::of(go, text))).flatten();
     let names = found.into_iter().flat_map(|Pointers { func, body, pointers, .. }| {
         let namer = Namer::new(&body, func.entry());
         let name = |followed: &Followed| {
@@ -162,13 +176,16 @@ const FOLLOWED: [&str; 5] =
     ["panic", "runtime.gopanic", "runtime.panicmem", "runtime.panicmemAddr", "runtime.sigpanic"];
 
 /// The pointers that may have been nil on the line in which the program died, if one function has that line.
-fn pointers<'g, 'a>(go: &'g Go<'a>, text: &CrashText) -> Option<Pointers<'g, 'g, 'a>> {
+fn pointers<'g, 'a>(
+    go: &'g Go<'a>,
+    text: &CrashText,
+    functions: &Functions<'g, 'a>,
+) -> Option<Pointers<'g, 'g, 'a>> {
     let (first, frames) = (text.culprit()?, &text.died()?.frames);
     let above = first.checked_sub(1).and_then(|above| frames.get(above));
     if above.is_some_and(|above| !FOLLOWED.contains(&above.function.as_str())) {
         return None;
     }
-    let functions = Functions::of(go, text);
     let last = frames.len().min(first.saturating_add(MAX_INLINED));
     (first..last).find_map(|frame| {
         let own = frames.get(first..=frame)?;
@@ -194,23 +211,20 @@ fn is_line(lines: &[CodeFrame<'_>], own: &[FrameText]) -> bool {
 
 /// The frames that called the one of number `placed`, one after the other, as long as one function alone has
 /// that line, with one call of it: their numbers, and how far into their functions these return.
-fn callers(go: &Go<'_>, text: &CrashText, placed: usize) -> Vec<(usize, u64)> {
+fn callers(
+    go: &Go<'_>,
+    text: &CrashText,
+    functions: &Functions<'_, '_>,
+    placed: usize,
+) -> Vec<(usize, u64)> {
     let Some(died) = text.died() else { return Vec::new() };
-    let functions = Functions::of(go, text);
     let mut callers: Vec<(usize, u64)> = Vec::new();
     for _ in 0..MAX_CALLERS {
         let below = callers.last().map_or(placed, |(number, _)| *number);
         let Some(called) = died.frames.get(below) else { break };
         let callees = functions.named(&called.function);
-        let first = below + 1;
-        let last = died.frames.len().min(first.saturating_add(MAX_INLINED));
-        let caller = (first..last).find_map(|outer| {
-            let own = died.frames.get(first..=outer)?;
-            let is_callee = |callee| callees.iter().any(|func| func.entry() == callee);
-            let mut calls = calls(go, &functions, own, is_callee);
-            let only = calls.next()?;
-            calls.next().is_none().then_some((outer, only))
-        });
+        let is_callee = |callee| callees.iter().any(|func| func.entry() == callee);
+        let caller = only(go, functions, &died.frames, below + 1, is_callee);
         let Some(caller) = caller else { break };
         callers.push(caller);
     }
