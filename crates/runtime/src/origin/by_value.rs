@@ -30,8 +30,8 @@ impl Namer<'_, '_, '_> {
 }
 
 /// The words of a value of type `ty` in the order of the registers they are passed in, of strings and the like
-/// the first; `None` where it is
-/// passed on the stack, as a whole (cmd/compile/abi-internal.md, "Function call argument and result passing").
+/// the first; `None` where it is passed on the stack, as a whole (cmd/compile/abi-internal.md, "Function call
+/// argument and result passing").
 fn words(types: &Types<'_>, ty: TypeId) -> Option<Vec<Option<Word>>> {
     let mut all = Vec::new();
     assign(types, Word { path: String::new(), offset: 0, ty }, &mut all, MAX_NESTING)?;
